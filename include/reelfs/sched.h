@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/* The scheduler owns the drive: one drive thread, one command outstanding, several batches ready behind it.
+ * It decides what goes to tape when, and serves reads. Data lives in a pinned pool until the tape has it; who
+ * finds no room waits here and nowhere else. All functions: any thread, unless said otherwise. */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+#include <reelfs/volume.h>
+
+typedef struct Sched Sched;
+/* A regular file that is open or has data on its way; one for each inode, counted by opens. */
+typedef struct SchedFile SchedFile;
+
+struct sched_options {
+        size_t buffer;        /* bytes of the pool; 0: the default */
+        size_t stage;         /* a file longer than this takes the stream; 0: the default, 1 MiB */
+        uint64_t commit_s;    /* seconds between timed commits; 0: none */
+        unsigned max_waiters; /* threads that may wait for room in sched_write at once; 0: 4 */
+};
+#define SCHED_BUFFER_DEFAULT ((size_t)256 << 20)
+#define SCHED_BUFFER_MIN ((size_t)8 << 20)
+
+/* Allocates the pool and starts the drive thread, which alone uses volume's (drive) functions from then on.
+ * volume and tree are borrowed. -ENOMEM; -EINVAL: a buffer too small for the volume's block length. */
+int sched_new(Volume *volume, Tree *tree, const struct sched_options *options, Sched **ret);
+/* Writes out everything, commits, ends the thread. Returns 0 if all that was ever accepted is on the tape and
+ * in its index; otherwise what went wrong first. Reads still waiting get -EIO, and so do syncs from now on.
+ */
+int sched_stop(Sched *s, const struct volume_progress *progress);
+/* After sched_stop. Files still open are closed. Nobody may be in another call. */
+void sched_free(Sched *s);
+
+/* A file in use: keeps the inode. -EISDIR, -EINVAL: not a regular file; -ESTALE. */
+int sched_open(Sched *s, uint64_t ino, SchedFile **ret);
+void sched_release(SchedFile *f);
+
+/* Where written bytes come from: fill puts the next size bytes at dst, 0 or -errno. */
+struct sched_source {
+        int (*fill)(void *ctx, void *dst, size_t size);
+        bool (*interrupted)(void *ctx); /* polled while waiting, after sched_wake; NULL: never */
+        void *ctx;
+        enum sched_wait { SCHED_WAIT /* unless max_waiters threads do already */, SCHED_NO_WAIT } wait;
+};
+/* Takes size bytes for offset. *done: bytes taken, also on failure. Returns when the data is in the pool.
+ * -EAGAIN: would have to wait, and may not; -EINTR; -EROFS; -ENOSPC: the tape is full; -EFBIG; -EIO: the tape
+ * failed. */
+int sched_write(SchedFile *f, uint64_t offset, size_t size, const struct sched_source *source, size_t *done);
+/* Makes waiting writers look at interrupted() again. Does not block. */
+void sched_wake(Sched *s);
+
+/* Gives the bytes of [offset, offset + size) that the file has, holes as zeros, by calling done once: from
+ * the calling thread if they are in memory, else from the drive thread. error 0 and the data in iov, valid
+ * until done returns; or -EIO, -EINTR. */
+typedef void (*sched_read_done)(void *ctx, int error, const struct iovec *iov, int iovcnt);
+void sched_read(SchedFile *f, uint64_t offset, size_t size, sched_read_done done, void *ctx);
+
+/* done(ctx, error) when data and an index that names it are on the medium. Callers at the same time share one
+ * commit. error also: a loss in file f (f NULL: none in particular) that was not told before. done: from the
+ * calling or the drive thread. */
+typedef void (*sched_sync_done)(void *ctx, int error);
+void sched_sync(Sched *s, SchedFile *f, sched_sync_done done, void *ctx);
+
+/* Takes back a read or sync that has not begun: its done is called with -EINTR. Nothing if it is not found.
+ */
+void sched_cancel(Sched *s, void *ctx);
+
+/* 0, or a loss in this file that was not told since the last flush. For close(2). */
+int sched_flush(SchedFile *f);
+
+/* Size and holes, in step with writes under way. */
+int sched_truncate(Sched *s, uint64_t ino, uint64_t size, int64_t now);
+int sched_punch(Sched *s, uint64_t ino, uint64_t offset, uint64_t length, int64_t now);
+
+struct sched_status {
+        uint64_t pool, pool_used, dirty; /* bytes */
+        uint64_t written, read;          /* bytes moved to and from the tape since the start */
+        uint64_t commits, seconds_since_commit;
+        uint64_t total, remaining; /* bytes of the tape; total 0: not known */
+        uint64_t open_files, queued_reads;
+        bool read_only;
+        int error;   /* first loss, negative; 0: none */
+        bool pinned; /* the pool is locked in memory */
+};
+void sched_get_status(Sched *s, struct sched_status *status);

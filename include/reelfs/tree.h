@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/* The namespace in memory: inodes, names, attributes, xattrs, extents. No I/O, no FUSE. All functions: any
+ * thread; one lock inside. Callbacks run under that lock and must not call back into the tree, nor block.
+ *
+ * Inodes are named by ino. A name (directory entry) has a fileuid of its own, as LTFS demands; ino is the
+ * fileuid of the inode's first name, and stays when that name goes: it is then the id of the link group. Both
+ * come from one counter and are never reused on a volume. The root is 1.
+ *
+ * An inode lives while it has a name or a reference. Functions said to "return a reference" add one on
+ * success; tree_unref gives it back. */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+typedef struct Tree Tree;
+
+#define TREE_ROOT UINT64_C(1)
+#define TREE_NAME_MAX 255 /* bytes */
+
+/* Times: nanoseconds since 1970 UTC. */
+struct tree_times {
+        int64_t btime, mtime, ctime, atime; /* creation, data, attributes, access */
+};
+
+struct tree_attr {
+        uint64_t ino;
+        uint64_t size;  /* bytes; of a symlink: of its target; of a directory: 0 */
+        uint64_t bytes; /* that extents cover */
+        uint64_t rdev;
+        struct tree_times times;
+        uint32_t mode; /* with file type */
+        uint32_t uid, gid;
+        uint32_t nlink; /* directories: 2 + subdirectories; 0: no name any more */
+        bool has_xattrs;
+};
+
+/* length bytes from file_offset on are at offset of segment. Extents of a file are sorted and do not overlap;
+ * what none covers is a hole. Segment 0 is none. */
+struct tree_extent {
+        uint64_t file_offset, length, segment, offset;
+};
+
+/* An empty tree with a root directory of mode 0755, owner 0:0. */
+Tree *tree_new(void);
+void tree_free(Tree *t);
+
+/* Rises with each change that an index has to record. */
+uint64_t tree_changes(Tree *t);
+
+struct tree_counts {
+        uint64_t inodes, names, directories;
+        uint64_t bytes; /* sum of file sizes, each inode once */
+        size_t memory;  /* bytes allocated, estimate */
+};
+void tree_get_counts(Tree *t, struct tree_counts *counts);
+
+/* ---- Names. now: becomes mtime and ctime of what changes.
+ * -ENOENT, -ENOTDIR, -EEXIST, -EISDIR, -ENOTEMPTY, -ENAMETOOLONG (over TREE_NAME_MAX), -EINVAL (empty name,
+ * '/', "." or ".."), -EMLINK, -ESTALE (no such inode). */
+
+/* Returns a reference. name may be ".." and ".". */
+int tree_lookup(Tree *t, uint64_t parent, const char *name, struct tree_attr *attr);
+
+struct tree_new_inode {
+        uint32_t mode; /* with type: regular, directory, symlink, fifo, socket, char or block device */
+        uint32_t uid, gid;
+        uint64_t rdev;
+        const char *target; /* of a symlink */
+        /* ACLs to begin with (see acl.h), or NULL */
+        const void *acl_access, *acl_default;
+        size_t acl_access_size, acl_default_size;
+};
+/* Returns a reference. In a directory with S_ISGID the group is inherited by the caller's choice, not here.
+ */
+int tree_create(Tree *t, uint64_t parent, const char *name, const struct tree_new_inode *new_inode,
+        int64_t now, struct tree_attr *attr);
+/* Returns a reference to ino. -EPERM: a directory. */
+int tree_link(Tree *t, uint64_t ino, uint64_t parent, const char *name, int64_t now, struct tree_attr *attr);
+int tree_unlink(Tree *t, uint64_t parent, const char *name, int64_t now);
+int tree_rmdir(Tree *t, uint64_t parent, const char *name, int64_t now);
+/* flags: 0, RENAME_NOREPLACE or RENAME_EXCHANGE of linux/fs.h. All rules of rename(2); -EINVAL: into an own
+ * child. */
+int tree_rename(Tree *t, uint64_t parent, const char *name, uint64_t new_parent, const char *new_name,
+        unsigned flags, int64_t now);
+/* The target, NUL-terminated; the caller frees. -EINVAL: not a symlink. */
+int tree_readlink(Tree *t, uint64_t ino, char **target);
+
+void tree_ref(Tree *t, uint64_t ino);
+/* Gives count references back. An unknown ino is ignored. */
+void tree_unref(Tree *t, uint64_t ino, uint64_t count);
+
+/* Calls entry for each name from cookie (0: the first) on, "." and ".." not among them, until it returns
+ * false; an entry for which it returned false was not taken. next: the cookie behind this entry, never 0.
+ * Cookies stay valid while names come and go. with_ref: each taken entry returns a reference. */
+int tree_readdir(Tree *t, uint64_t ino, uint64_t cookie, bool with_ref,
+        bool (*entry)(void *ctx, const char *name, const struct tree_attr *attr, uint64_t next), void *ctx);
+/* The directory that holds directory ino (root: itself). */
+int tree_parent(Tree *t, uint64_t ino, uint64_t *parent);
+/* Path from the root, "/a/b", by the first name found, for messages; the caller frees. NULL: no name. */
+char *tree_path(Tree *t, uint64_t ino);
+/* Walks a path of components from the root; leading and doubled slashes are ignored. Returns a reference. */
+int tree_resolve(Tree *t, const char *path, struct tree_attr *attr);
+
+/* ---- Attributes */
+enum tree_set {
+        TREE_SET_MODE = 1 << 0, /* permission bits only */
+        TREE_SET_UID = 1 << 1,
+        TREE_SET_GID = 1 << 2,
+        TREE_SET_MTIME = 1 << 3,
+        TREE_SET_ATIME = 1 << 4,
+        TREE_SET_CTIME = 1 << 5,
+        TREE_SET_BTIME = 1 << 6,
+};
+int tree_getattr(Tree *t, uint64_t ino, struct tree_attr *attr);
+/* Takes the members of values that set names. attr: the result; may be NULL. */
+int tree_setattr(Tree *t, uint64_t ino, unsigned set, const struct tree_attr *values, struct tree_attr *attr);
+
+/* ---- Extended attributes; names as Linux has them, "user.x". Values up to 64 KiB, 1 MiB for one inode
+ * (-ENOSPC). flags: XATTR_CREATE (-EEXIST), XATTR_REPLACE (-ENODATA). */
+int tree_xattr_set(
+        Tree *t, uint64_t ino, const char *name, const void *value, size_t size, int flags, int64_t now);
+/* *value is a copy that the caller frees. -ENODATA: none of that name. */
+int tree_xattr_get(Tree *t, uint64_t ino, const char *name, void **value, size_t *size);
+int tree_xattr_remove(Tree *t, uint64_t ino, const char *name, int64_t now);
+/* Names, each with its NUL, one after the other; the caller frees. */
+int tree_xattr_list(Tree *t, uint64_t ino, char **names, size_t *size);
+
+/* ---- Extents of regular files */
+/* Fills map with the extents that meet [offset, offset + length), cut to it; at most max. *n: how many. *size
+ * (may be NULL): of the file. */
+int tree_map(Tree *t, uint64_t ino, uint64_t offset, uint64_t length, struct tree_extent *map, size_t max,
+        size_t *n, uint64_t *size);
+/* All extents; the caller frees. */
+int tree_extents(Tree *t, uint64_t ino, struct tree_extent **extents, size_t *n);
+/* The file's range of e now is where e says: replaces what was mapped there, grows the size, sets mtime and
+ * ctime to now (0: leaves times alone). Joins neighbours that continue each other. */
+int tree_put_extent(Tree *t, uint64_t ino, const struct tree_extent *e, int64_t now);
+/* Sets the size; down: extents behind it are cut; up: a hole. */
+int tree_truncate(Tree *t, uint64_t ino, uint64_t size, int64_t now);
+/* Makes [offset, offset + length) a hole; the size stays. */
+int tree_punch(Tree *t, uint64_t ino, uint64_t offset, uint64_t length, int64_t now);
+/* Extents of ino in segment take the places given by move(ctx, &extent), which sets .offset (and .segment)
+ * anew; used when a stage is put into order. Extents are given in file order. */
+int tree_relocate(
+        Tree *t, uint64_t ino, uint64_t segment, void (*move)(void *ctx, struct tree_extent *e), void *ctx);
+/* SEEK_DATA, SEEK_HOLE of lseek(2). -ENXIO: behind the end. */
+int tree_seek(Tree *t, uint64_t ino, uint64_t offset, int whence, uint64_t *found);
+
+/* ---- Loading from an index, and walking for one */
+
+/* One name as an index has it. Pointers belong to the caller (walk: to the tree, until the callback returns).
+ */
+struct tree_entry {
+        uint64_t fileuid;
+        const char *name;      /* "" for the root */
+        uint64_t ino;          /* fileuid, or the id of the link group */
+        struct tree_attr attr; /* size, mode, uid, gid, rdev, times; load ignores ino, bytes, nlink */
+        int64_t backup_time;   /* LTFS backuptime */
+        bool readonly;         /* LTFS readonly */
+        const char *target;    /* of a symlink */
+        const struct tree_extent *extents;
+        size_t n_extents;
+};
+
+/* Adds the entry below parent. An entry whose ino is there already is one more name of that inode (its
+ * extents and attributes are those of the first; the caller has compared them). The root entry sets the
+ * root's attributes. *ino: what it became. -EEXIST: name or fileuid is there already; -EINVAL: bad name,
+ * extents overlap or reach beyond size, fileuid 0; -ENOTDIR; -ENOMEM. */
+int tree_load(Tree *t, uint64_t parent, const struct tree_entry *entry, uint64_t *ino);
+/* Highest fileuid of the volume, as the index states it; the next is one higher. */
+void tree_set_highest_fileuid(Tree *t, uint64_t fileuid);
+uint64_t tree_highest_fileuid(Tree *t);
+
+struct tree_visitor {
+        /* Root first, then depth first in directory order; a negative return stops the walk and is returned.
+         * xattrs through tree_visit_xattr, from within. leave: after a directory's last entry. */
+        int (*enter)(void *ctx, const struct tree_entry *entry);
+        int (*leave)(void *ctx, const struct tree_entry *entry);
+};
+/* The tree is locked for the whole walk: readers and writers wait. No recursion: any depth. */
+int tree_walk(Tree *t, const struct tree_visitor *visitor, void *ctx);
+/* Within a walk: xattrs of the entry just entered. */
+int tree_visit_xattrs(Tree *t, const struct tree_entry *entry,
+        int (*xattr)(void *ctx, const char *name, const void *value, size_t size), void *ctx);

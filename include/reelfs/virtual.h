@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/* The virtual drive: a SCSI tape drive in user space over a cartridge in files. It interprets CDBs strictly,
+ * as SSC-5 and SPC-4 say, with the sense a real drive gives.
+ *
+ * A cartridge is PATH, in the SIMH .tap container (little-endian 32-bit length before and after each record,
+ * data padded to even, 0 a filemark), and PATH.cartridge, a GKeyFile with what the tape itself cannot hold. A
+ * bare .tap is accepted: the key file is optional and defaults apply. The cartridge is locked (flock) while
+ * it is open.
+ *
+ * What the drive accepts it writes to the file at once, so that killing the process loses nothing.
+ *
+ * Key file:
+ *   [cartridge] barcode=TEXT  capacity=BYTES (0: unlimited)  early-warning=BYTES  write-protected=BOOL
+ *   [drive]     lacks=locate16;locate10;read-position;space16;mode10;capacity;variable;eom-position
+ *               fixed-block=BYTES (with lacks=variable; default 32768)  max-transfer=BYTES
+ *   [test]      power-cut-after=N (commands), power-cut-keep=R (0..1, see virtual_power_cut) */
+#include <reelfs/transport.h>
+
+/* Abilities that an old drive lacks; a command it lacks ends with 5/20/00. */
+enum virtual_lacks {
+        VIRTUAL_NO_LOCATE16 = 1 << 0,
+        VIRTUAL_NO_LOCATE10 = 1 << 1,
+        VIRTUAL_NO_READ_POSITION = 1 << 2,
+        VIRTUAL_NO_SPACE16 = 1 << 3,
+        VIRTUAL_NO_MODE10 = 1 << 4,
+        VIRTUAL_NO_CAPACITY = 1 << 5,     /* no LOG SENSE */
+        VIRTUAL_NO_VARIABLE = 1 << 6,     /* fixed blocks only */
+        VIRTUAL_NO_EOM_POSITION = 1 << 7, /* READ POSITION without EOP: past early warning or not */
+};
+
+struct virtual_cartridge {
+        char barcode[33];
+        uint64_t capacity;      /* bytes of data to the end of medium; 0: unlimited */
+        uint64_t early_warning; /* bytes before the end where early warning begins; 0: capacity / 64, at least
+                                   4 MiB where capacity allows */
+        bool write_protected;
+        unsigned lacks;        /* enum virtual_lacks */
+        uint32_t fixed_block;  /* with VIRTUAL_NO_VARIABLE; 0: 32768; at most 65535 (READ BLOCK LIMITS says no
+                                  more) */
+        uint32_t max_transfer; /* 0: 8 MiB */
+};
+
+/* Makes an empty cartridge and its key file. -EEXIST: path is there already. Logs the failure. */
+int virtual_create(const char *path, const struct virtual_cartridge *cartridge);
+
+/* Opens a cartridge; the drive then reports a unit attention (28h/00h) as after any load. Logs the failure.
+ */
+int virtual_open(const char *path, bool read_only, Transport **ret);
+
+/* What the drive did, for tests and benchmarks. These and the test hooks below: any thread; t is one of
+ * virtual_open. */
+struct virtual_statistics {
+        uint64_t commands, writes, reads, locates, spaces, filemarks, synchronizations;
+};
+void virtual_statistics(Transport *t, struct virtual_statistics *s);
+
+/* Pulls the plug: what was written since the last synchronizing command (WRITE FILEMARKS with IMMED=0,
+ * REWIND, LOCATE or SPACE, LOAD UNLOAD, READ POSITION does not) is cut at keep, 0.0 to 1.0 of its bytes; a
+ * record cut through is left as a torn tail, as EOD that was never written. From then on execute fails with
+ * -ENODEV; reopen the cartridge to go on. */
+int virtual_power_cut(Transport *t, double keep);
+
+/* A reset of the drive, by another host say: rewound, modes and the medium lock gone; unit attention 29h/00h
+ * follows. */
+void virtual_reset(Transport *t);

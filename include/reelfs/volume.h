@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/* A volume: labels, segment table, index, commit and mount; turns a tree into index segments and back. Knows
+ * nothing of files being open. Functions marked (drive) move the tape and are for the drive thread only; all
+ * others may be called from any thread. Failures are logged once, where their cause is known; errors are
+ * those of tape.h, and: -ENOTUNIQ never; -EUCLEAN the volume's data is damaged; -EMEDIUMTYPE not a reelfs
+ * volume; -EPROTONOSUPPORT a newer format. */
+#include <reelfs/tape.h>
+#include <reelfs/tree.h>
+
+typedef struct Volume Volume;
+
+#define VOLUME_BLOCK_LENGTH_DEFAULT (512 * 1024)
+#define VOLUME_BLOCK_LENGTH_MIN 4096 /* LTFS's minimum; a fixed_only drive sets its own, down to 512 */
+
+/* ---- Segments */
+enum segment_kind { SEGMENT_FILE, SEGMENT_PACK, SEGMENT_INDEX };
+enum segment_state {
+        SEGMENT_QUEUED,
+        SEGMENT_WRITTEN,
+        SEGMENT_SYNCED,
+        SEGMENT_LOST /* a write of it failed */
+};
+
+struct segment {
+        uint64_t id;          /* from 1; never reused on a volume */
+        uint64_t first_block; /* logical object number; 0 while none of it is written */
+        uint64_t filemark;    /* what mt fsf takes: filemarks before it; 0 while none of it is written */
+        uint64_t length;      /* bytes on their way to the medium so far */
+        enum segment_kind kind;
+        enum segment_state state;
+};
+
+/* ---- What is on a tape */
+enum volume_content { VOLUME_BLANK, VOLUME_REELFS, VOLUME_LTFS, VOLUME_TAR, VOLUME_FOREIGN };
+
+struct volume_identity {
+        enum volume_content content;
+        char description[160]; /* for people: "reelfs volume ARCHIVE01 (2f1c…), 2026-11-22", "a tar archive" …
+                                */
+        char name[256 * 4]; /* of a reelfs or LTFS volume */
+        char uuid[37];
+        uint32_t block_length;
+};
+/* (drive) Reads the beginning of the tape, writes nothing; leaves the position anywhere. */
+int volume_identify(Tape *tape, struct volume_identity *identity);
+
+struct volume_format {
+        const char *name;      /* volume name, UTF-8, at most 255 code points, no '/'; NULL: "" */
+        const char *volume_id; /* 6 characters A-Z 0-9 for VOL1, or NULL */
+        uint32_t block_length; /* 0: the default, or what the drive has if it is fixed_only */
+        bool compression;
+        uint32_t uid, gid, mode; /* of the root directory; mode 0: 0755 */
+        bool force;              /* overwrite whatever is there */
+};
+/* (drive) Writes labels and the first index, flushed. -EEXIST: the tape is not blank (and force is not set);
+ * the message says what was found. */
+int volume_format(Tape *tape, const struct volume_format *format);
+
+/* ---- Mount */
+struct volume_info {
+        char name[256 * 4], uuid[37], creator[256], format_version[16], volume_id[7];
+        uint32_t block_length;
+        bool compression;
+        bool read_only;                   /* mounted so, or the medium, or why below */
+        char read_only_reason[256];       /* for people; empty if not read-only or by request */
+        int64_t format_time, update_time; /* ns; of the label, of the last index */
+        uint64_t generation;              /* of the last index on the tape */
+        uint64_t index_block;             /* its first logical object */
+        uint64_t index_length;            /* bytes */
+        uint64_t previous_index_block;    /* 0: none */
+        char index_creator[256];
+        uint64_t segments;
+};
+
+/* (drive) Reads labels and the last index into a new tree. read_only: by request. A medium that is write
+ * protected, data behind the last index, a missing EOD or an unknown read-only-compatible feature also make
+ * it read-only, with one clear line. The tape is borrowed until volume_close. */
+int volume_open(Tape *tape, bool read_only, Volume **ret, Tree **tree);
+/* Frees; writes nothing. NULL is allowed. */
+void volume_close(Volume *v);
+void volume_get_info(Volume *v, struct volume_info *info);
+uint32_t volume_block_length(Volume *v);
+bool volume_is_read_only(Volume *v);
+Tape *volume_tape(Volume *v);
+
+/* Bytes that can still be written before the index reserve, and the tape's whole; native. total 0: the drive
+ * does not say; then remaining is UINT64_MAX until early warning and 0 after it. Counted from the capacity at
+ * mount, so it is cheap. reserve: what is kept back for the next index of this tree. */
+void volume_capacity(Volume *v, Tree *tree, uint64_t *remaining, uint64_t *total);
+
+/* ---- Segments of data */
+/* A new segment, queued. */
+uint64_t volume_segment_new(Volume *v, enum segment_kind kind);
+/* -ENOENT: no such id. */
+int volume_segment_get(Volume *v, uint64_t id, struct segment *s);
+/* The segment that holds logical object block. -ENOENT: none (a filemark, a label, beyond the end). */
+int volume_segment_at(Volume *v, uint64_t block, struct segment *s);
+/* The first one on the tape with id above after (0: from the start); -ENOENT: no more. Ascending by id; ids
+ * need not be in tape order. */
+int volume_segment_next(Volume *v, uint64_t after, struct segment *s);
+
+/* (drive) Goes to the end of data, where the next segment begins. First after reads. */
+int volume_seek_end(Volume *v);
+/* (drive) Appends to segment id, which must be the one being written or, if none is, a queued one. Until the
+ * last append iov_length(iov) is a multiple of the block length; last: the rest may be short, and a filemark
+ * (IMMED=1) ends the segment. On failure: what is surely written is in the segment's length; its state is
+ * SEGMENT_LOST if that is not all of it. -ENOSPC: early warning passed and only the reserve is left. */
+int volume_append(Volume *v, uint64_t id, const struct iovec *iov, int iovcnt, bool last);
+/* (drive) Reads from segment id at offset (a multiple of the block length) up to size bytes (likewise, and at
+ * least one block), not beyond the segment's end; *nread. The position is behind what was read. */
+int volume_read(Volume *v, uint64_t id, uint64_t offset, void *buf, size_t size, size_t *nread);
+/* (drive) Reads on past the filemark that ends segment id, if the next object begins another segment; *next
+ * is that. -ENOENT: none. For read-ahead without LOCATE: volume_read(next, 0, …) then continues where the
+ * tape is. */
+int volume_read_next(Volume *v, uint64_t id, struct segment *next);
+
+/* ---- Commit */
+/* (drive) Writes a full index of tree as a segment of its own and flushes; all written segments are synced
+ * then. Extents in segments not yet written are left out, and a file's length ends before the first of them.
+ * The tree is locked meanwhile. No segment may be half written. progress (may be NULL) is told names written
+ * so far and in all. Without changes since the last index it does nothing but flush, unless force. */
+struct volume_progress {
+        void (*report)(void *ctx, uint64_t done, uint64_t total);
+        void *ctx;
+};
+int volume_commit(Volume *v, Tree *tree, bool force, const struct volume_progress *progress);
+/* True if the tree or the tape has changed since the last index: a commit is needed. */
+bool volume_is_dirty(Volume *v, Tree *tree);
+
+/* ---- Check */
+struct volume_problem_sink {
+        void (*problem)(void *ctx, const char *text); /* one line for people */
+        void *ctx;
+};
+/* (drive) Verifies labels, the last index, all extents against the segment table, filemarks where they are
+ * said to be, EOD. *problems: how many were found. 0 even then; negative: it could not be done. Writes
+ * nothing. */
+int volume_check(Tape *tape, const struct volume_problem_sink *sink, uint64_t *problems);
+
+/* LTFS's names for virtual extended attributes of the volume's root and of files ("ltfs.volumeUUID" …,
+ * without "user."). *value: text that the caller frees. -ENODATA: no such. ino's extents come from tree. */
+int volume_virtual_xattr(Volume *v, Tree *tree, uint64_t ino, const char *name, char **value);
+/* Their names for ino, each with its NUL; the caller frees. */
+int volume_virtual_xattr_list(Volume *v, Tree *tree, uint64_t ino, char **names, size_t *size);

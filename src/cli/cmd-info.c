@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <glib.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include <reelfs/log.h>
+
+#include "cli.h"
+#include "report.h"
+
+static void report_drive(struct report *r, const char *address, const char *how, const struct tape_info *info)
+{
+        report_section(r, "drive");
+        report_text(r, "address", address);
+        report_text(r, "reached", how);
+        report_text(r, "vendor", info->vendor);
+        report_text(r, "product", info->product);
+        report_text(r, "revision", info->revision);
+        if (info->serial[0])
+                report_text(r, "serial", info->serial);
+        report_size(r, "smallest_block", info->min_block);
+        if (info->max_block > 0)
+                report_size(r, "largest_block", info->max_block);
+        report_size(r, "largest_transfer", info->max_transfer);
+        report_bool(r, "fixed_blocks_only", info->fixed_only);
+        report_section_end(r);
+}
+
+static void report_medium(struct report *r, Tape *tape, const struct tape_info *info)
+{
+        report_section(r, "medium");
+        report_bool(r, "loaded", info->loaded);
+        if (info->loaded) {
+                report_bool(r, "write_protected", info->write_protected);
+                struct tape_capacity capacity;
+                if (tape_get_capacity(tape, &capacity) == 0) {
+                        report_size(r, "capacity", capacity.maximum);
+                        report_size(r, "remaining", capacity.remaining);
+                }
+        }
+        report_section_end(r);
+}
+
+static void report_volume(struct report *r, Volume *volume, Tree *tree)
+{
+        struct volume_info info;
+        volume_get_info(volume, &info);
+        struct tree_counts counts;
+        tree_get_counts(tree, &counts);
+        report_section(r, "volume");
+        report_text(r, "name", info.name);
+        report_text(r, "uuid", info.uuid);
+        if (info.volume_id[0])
+                report_text(r, "volume_id", info.volume_id);
+        report_text(r, "format", info.format_version);
+        report_text(r, "creator", info.creator);
+        report_time(r, "formatted", info.format_time);
+        report_size(r, "block_length", info.block_length);
+        report_bool(r, "compression", info.compression);
+        report_count(r, "generation", info.generation);
+        report_time(r, "last_index", info.update_time);
+        report_count(r, "index_block", info.index_block);
+        report_size(r, "index_length", info.index_length);
+        report_count(r, "segments", info.segments);
+        report_count(r, "files", counts.inodes - counts.directories);
+        report_count(r, "directories", counts.directories);
+        report_size(r, "bytes_in_files", counts.bytes);
+        report_section_end(r);
+}
+
+/* What is on a tape that is no reelfs volume is an answer, not a failure. */
+static int report_content(struct report *r, Tape *tape)
+{
+        struct volume_identity identity;
+        int error = volume_identify(tape, &identity);
+        if (error < 0)
+                return error;
+        if (identity.content != VOLUME_REELFS) {
+                report_section(r, "content");
+                report_text(r, "found", identity.description);
+                report_section_end(r);
+                return 0;
+        }
+        Volume *volume;
+        Tree *tree;
+        error = volume_open(tape, true, &volume, &tree);
+        if (error < 0)
+                return error;
+        report_volume(r, volume, tree);
+        volume_close(volume);
+        tree_free(tree);
+        return 0;
+}
+
+static int info_drive(const char *address, struct report *r)
+{
+        g_autofree char *absolute = cli_address(address);
+        AUTO_MOUNT_ENTRY mount = { 0 };
+        if (mount_entry_find_source(absolute, &mount) == 0 && !cli_mount_is_dead(&mount))
+                return log_error(
+                        -EBUSY, "%s: is mounted; reelfs info %s says more", address, mount.mountpoint);
+        Transport *transport;
+        int error = transport_open(absolute, true, &transport);
+        if (error < 0)
+                return error;
+        g_autofree char *how = transport_describe(transport);
+        Tape *tape;
+        error = tape_open(transport, address, &tape);
+        if (error < 0)
+                return error;
+        struct tape_info info;
+        tape_get_info(tape, &info);
+        report_begin(r);
+        report_drive(r, absolute, how ? how : "", &info);
+        report_medium(r, tape, &info);
+        if (info.loaded)
+                error = report_content(r, tape);
+        report_end(r);
+        tape_close(tape);
+        return error;
+}
+
+/* "KEY=VALUE" lines until "ok". */
+static int receive_status(Control *c, struct report *r)
+{
+        for (;;) {
+                const char *line;
+                int error = control_receive(c, &line);
+                if (error == -EINTR)
+                        continue;
+                if (error < 0 || strcmp(line, "ok") == 0)
+                        return error;
+                if (g_str_has_prefix(line, "error"))
+                        return -EIO;
+                const char *equals = strchr(line, '=');
+                if (!equals)
+                        continue;
+                g_autofree char *key = g_strndup(line, (gsize)(equals - line));
+                report_text(r, key, equals + 1);
+        }
+}
+
+static int info_mount(const char *path, struct report *r)
+{
+        AUTO_MOUNT_ENTRY e = { 0 };
+        int error = cli_mount_find(path, &e);
+        if (error < 0)
+                return error;
+        Control *c;
+        error = control_connect(&e, &c);
+        if (error < 0)
+                return log_error_errno(error, "%s: the daemon cannot be reached", e.mountpoint);
+        report_begin(r);
+        report_section(r, "mount");
+        report_text(r, "directory", e.mountpoint);
+        report_text(r, "address", e.source);
+        error = control_send(c, "status");
+        if (error == 0)
+                error = receive_status(c, r);
+        report_section_end(r);
+        report_end(r);
+        control_close(c);
+        if (error < 0)
+                return log_error_errno(error, "%s: the daemon does not answer", e.mountpoint);
+        return 0;
+}
+
+/* A directory is a mount; a dead one cannot be asked what it is. */
+static bool is_directory(const char *path)
+{
+        struct stat st;
+        return stat(path, &st) == 0 ? S_ISDIR(st.st_mode) : errno == ENOTCONN;
+}
+
+static int run(const struct command *command, int argc, char **argv)
+{
+        struct report report = { 0 };
+        int status;
+        if (!command_parse(command, argc, argv, 1, 1, &report.as_json, &status))
+                return status;
+        const char *what = argv[optind];
+        int r = is_directory(what) ? info_mount(what, &report) : info_drive(what, &report);
+        return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+const struct command command_info = {
+        .name = "info",
+        .arguments = "ADDRESS|DIRECTORY",
+        .summary = "say what drive, tape and volume are",
+        .options = "      --json             machine-readable\n",
+        .run = run,
+};

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <reelfs/log.h>
+#include <reelfs/util.h>
+
+#include "cli.h"
+#include "daemon.h"
+
+struct daemon {
+        const struct mount_config *config;
+        struct cli_volume v;
+        int notify_fd; /* a byte written here: the mount is usable; -1: in the foreground */
+};
+
+/* "ARCHIVE01 (generation 7, 12,345 files) is mounted at /mnt/tape" */
+static void announce(const struct daemon *d)
+{
+        struct volume_info info;
+        volume_get_info(d->v.volume, &info);
+        struct tree_counts counts;
+        tree_get_counts(d->v.tree, &counts);
+        uint64_t n = counts.inodes - counts.directories;
+        g_autofree char *files = format_count(n);
+        g_autofree char *name = info.name[0] ? format_name(info.name) : g_strdup(d->config->mount.address);
+        printf("%s (generation %" PRIu64 ", %s file%s) is mounted %sat %s\n", name, info.generation, files,
+                n == 1 ? "" : "s", info.read_only ? "read-only " : "", d->config->mount.mountpoint);
+        fflush(stdout);
+}
+
+/* From here on there is no terminal and no working directory; tells the process that waits. */
+static void detach(int notify_fd)
+{
+        setsid();
+        if (chdir("/") < 0)
+                log_debug("the working directory stays in use");
+        log_to_syslog();
+        autofd null = open("/dev/null", O_RDWR | O_CLOEXEC);
+        for (int fd = STDIN_FILENO; null >= 0 && fd <= STDERR_FILENO; fd++)
+                dup2(null, fd);
+        if (write(notify_fd, "", 1) < 0)
+                log_debug("the process that mounted is gone");
+        close(notify_fd);
+}
+
+static void on_ready(void *ctx)
+{
+        struct daemon *d = ctx;
+        announce(d);
+        if (d->notify_fd >= 0)
+                detach(d->notify_fd);
+}
+
+/* The drive writes its own directory of the tape when it rewinds. */
+static int on_close(void *ctx)
+{
+        struct daemon *d = ctx;
+        int r = tape_rewind(d->v.tape);
+        cli_volume_close(&d->v);
+        return r;
+}
+
+static int serve(struct daemon *d)
+{
+        static const struct mount_hooks hooks = { on_ready, on_close };
+        const struct mount_options *options = &d->config->mount;
+        int r = cli_tape_open(options->address, options->read_only, &d->v.tape);
+        if (r < 0)
+                return r;
+        r = tape_lock_medium(d->v.tape, true);
+        if (r == 0)
+                r = volume_open(d->v.tape, options->read_only, &d->v.volume, &d->v.tree);
+        if (r == 0)
+                return mount_serve(d->v.volume, d->v.tree, options, &hooks, d);
+        on_close(d);
+        return r;
+}
+
+/* Nothing that the caller had open, a pipe to a terminal or a lock, is held as long as the mount lives. */
+static void close_inherited(int *keep)
+{
+        enum { KEPT = 3 };
+        if (*keep != KEPT) {
+                dup3(*keep, KEPT, O_CLOEXEC);
+                *keep = KEPT;
+        }
+        close_range(KEPT + 1, ~0U, 0);
+}
+
+/* The child's exit status; it ended before the mount was usable. */
+static int child_status(pid_t child)
+{
+        int status;
+        while (waitpid(child, &status, 0) < 0)
+                if (errno != EINTR)
+                        return EXIT_FAILURE;
+        if (WIFEXITED(status))
+                return WEXITSTATUS(status) ? WEXITSTATUS(status) : EXIT_FAILURE;
+        log_message(LOG_ERR, 0, "the daemon died by signal %d (%s) before it had mounted", WTERMSIG(status),
+                strsignal(WTERMSIG(status)));
+        return EXIT_FAILURE;
+}
+
+static int serve_in_background(struct daemon *d)
+{
+        int pipe_fds[2];
+        if (pipe2(pipe_fds, O_CLOEXEC) < 0) {
+                log_message(LOG_ERR, -errno, "cannot make a pipe");
+                return EXIT_FAILURE;
+        }
+        autofd ready = pipe_fds[0];
+        autofd notify = pipe_fds[1];
+        fflush(NULL);
+        pid_t child = fork();
+        if (child < 0) {
+                log_message(LOG_ERR, -errno, "cannot start the daemon");
+                return EXIT_FAILURE;
+        }
+        if (child == 0) {
+                close_fd(&ready);
+                d->notify_fd = notify;
+                close_inherited(&d->notify_fd);
+                notify = -1;
+                return serve(d) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+        }
+        close_fd(&notify);
+        char byte;
+        ssize_t n;
+        while ((n = read(ready, &byte, 1)) < 0 && errno == EINTR)
+                ;
+        return n == 1 ? EXIT_SUCCESS : child_status(child);
+}
+
+int daemon_serve(const struct mount_config *c, bool foreground)
+{
+        struct daemon d = { .config = c, .notify_fd = -1 };
+        if (!foreground)
+                return serve_in_background(&d);
+        return serve(&d) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <reelfs/util.h>
+
+#include "mount-options.h"
+
+#define COMMIT_DEFAULT_S 300
+
+/* 0, or -EINVAL and *problem if it is more than "not a valid value". */
+typedef int (*take_option)(struct mount_config *c, const char *value, char **problem);
+
+static int take_read_only(struct mount_config *c, const char *value, char **problem)
+{
+        c->mount.read_only = true;
+        return 0;
+}
+
+static int take_read_write(struct mount_config *c, const char *value, char **problem)
+{
+        c->mount.read_only = false;
+        return 0;
+}
+
+static int take_allow_other(struct mount_config *c, const char *value, char **problem)
+{
+        c->mount.allow_other = true;
+        return 0;
+}
+
+static int take_no_allow_other(struct mount_config *c, const char *value, char **problem)
+{
+        c->mount.allow_other = false;
+        return 0;
+}
+
+static int take_debug(struct mount_config *c, const char *value, char **problem)
+{
+        c->mount.debug_fuse = true;
+        return 0;
+}
+
+static int take_buffer(struct mount_config *c, const char *value, char **problem)
+{
+        uint64_t bytes;
+        if (parse_size(value, &bytes) < 0 || bytes > SIZE_MAX)
+                return -EINVAL;
+        if (bytes < SCHED_BUFFER_MIN) {
+                g_autofree char *least = format_size(SCHED_BUFFER_MIN);
+                *problem = g_strdup_printf("buffer=%s: at least %s are needed", value, least);
+                return -EINVAL;
+        }
+        c->mount.sched.buffer = (size_t)bytes;
+        return 0;
+}
+
+static int take_pack(struct mount_config *c, const char *value, char **problem)
+{
+        uint64_t bytes;
+        if (parse_size(value, &bytes) < 0 || bytes == 0 || bytes > SIZE_MAX)
+                return -EINVAL;
+        c->mount.sched.stage = (size_t)bytes;
+        return 0;
+}
+
+static int take_commit(struct mount_config *c, const char *value, char **problem)
+{
+        return parse_seconds(value, &c->mount.sched.commit_s);
+}
+
+static int ignore(struct mount_config *c, const char *value, char **problem)
+{
+        return 0;
+}
+
+static const struct {
+        const char *name;
+        bool has_value;
+        take_option take;
+} known[] = {
+        { "ro", false, take_read_only },
+        { "rw", false, take_read_write },
+        { "buffer", true, take_buffer },
+        { "pack", true, take_pack },
+        { "commit", true, take_commit },
+        { "allow_other", false, take_allow_other },
+        { "noallow_other", false, take_no_allow_other },
+        { "debug", false, take_debug },
+        /* mount(8), FILESYSTEM-INDEPENDENT MOUNT OPTIONS: for mount itself, or without a meaning for a FUSE
+           mount. */
+        { "defaults", false, ignore },
+        { "auto", false, ignore },
+        { "noauto", false, ignore },
+        { "user", false, ignore },
+        { "user", true, ignore },
+        { "nouser", false, ignore },
+        { "users", false, ignore },
+        { "owner", false, ignore },
+        { "group", false, ignore },
+        { "nofail", false, ignore },
+        { "_netdev", false, ignore },
+        { "comment", true, ignore },
+        { "atime", false, ignore },
+        { "diratime", false, ignore },
+        { "relatime", false, ignore },
+        { "strictatime", false, ignore },
+        { "lazytime", false, ignore },
+        { "nolazytime", false, ignore },
+        { "iversion", false, ignore },
+        { "noiversion", false, ignore },
+        { "silent", false, ignore },
+        { "loud", false, ignore },
+};
+
+void mount_config_init(struct mount_config *c)
+{
+        *c = (struct mount_config){
+                .mount.allow_other = geteuid() == 0,
+                .mount.sched.commit_s = COMMIT_DEFAULT_S,
+                .fuse = g_string_new(NULL),
+        };
+}
+
+void mount_config_clear(struct mount_config *c)
+{
+        g_string_free(c->fuse, TRUE);
+}
+
+void mount_config_finish(struct mount_config *c)
+{
+        c->mount.fuse = c->fuse->len > 0 ? c->fuse->str : NULL;
+}
+
+static int take(struct mount_config *c, const char *option, char **problem)
+{
+        if (option[0] == '\0' || g_str_has_prefix(option, "x-") || g_str_has_prefix(option, "X-"))
+                return 0;
+        const char *equals = strchr(option, '=');
+        size_t length = equals ? (size_t)(equals - option) : strlen(option);
+        for (size_t i = 0; i < G_N_ELEMENTS(known); i++) {
+                if (strlen(known[i].name) != length || memcmp(known[i].name, option, length) != 0 ||
+                        known[i].has_value != (equals != NULL))
+                        continue;
+                int r = known[i].take(c, equals ? equals + 1 : NULL, problem);
+                if (r < 0 && !*problem)
+                        *problem = g_strdup_printf("%s: not a valid value", option);
+                return r;
+        }
+        if (c->fuse->len > 0)
+                g_string_append_c(c->fuse, ',');
+        g_string_append(c->fuse, option);
+        return 0;
+}
+
+int mount_config_options(struct mount_config *c, const char *list, char **problem)
+{
+        g_auto(GStrv) options = g_strsplit(list, ",", -1);
+        *problem = NULL;
+        for (char **option = options; *option; option++) {
+                int r = take(c, *option, problem);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <glib.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include <reelfs/log.h>
+
+#include "cli.h"
+
+char *cli_address(const char *address)
+{
+        if (strstr(address, "://"))
+                return g_strdup(address);
+        char resolved[PATH_MAX];
+        if (realpath(address, resolved))
+                return g_strdup(resolved);
+        return g_canonicalize_filename(address, NULL);
+}
+
+int cli_tape_open(const char *address, bool read_only, Tape **ret)
+{
+        g_autofree char *absolute = cli_address(address);
+        AUTO_MOUNT_ENTRY mount = { 0 };
+        if (mount_entry_find_source(absolute, &mount) == 0 && !cli_mount_is_dead(&mount))
+                return log_error(-EBUSY, "%s: is mounted at %s", address, mount.mountpoint);
+        Transport *transport;
+        int r = transport_open(absolute, read_only, &transport);
+        if (r < 0)
+                return r;
+        Tape *tape;
+        r = tape_open(transport, address, &tape);
+        if (r < 0)
+                return r;
+        struct tape_info info;
+        tape_get_info(tape, &info);
+        if (!info.loaded) {
+                tape_close(tape);
+                return log_error(-ENOMEDIUM, "%s: no tape in the drive; load one and try again", address);
+        }
+        *ret = tape;
+        return 0;
+}
+
+int cli_volume_open(const char *address, struct cli_volume *v)
+{
+        *v = (struct cli_volume){ 0 };
+        int r = cli_tape_open(address, true, &v->tape);
+        if (r == 0)
+                r = volume_open(v->tape, true, &v->volume, &v->tree);
+        if (r < 0)
+                cli_volume_close(v);
+        return r;
+}
+
+void cli_volume_close(struct cli_volume *v)
+{
+        if (v->volume) {
+                volume_close(v->volume);
+                tree_free(v->tree);
+        }
+        tape_close(v->tape);
+        *v = (struct cli_volume){ 0 };
+}
+
+struct walk {
+        GString *path; /* of the entry; "" for the root */
+        int (*entry)(void *ctx, const char *path, const struct tree_entry *e);
+        void *ctx;
+};
+
+static void walk_up(struct walk *w)
+{
+        const char *slash = strrchr(w->path->str, '/');
+        g_string_truncate(w->path, slash ? (gsize)(slash - w->path->str) : 0);
+}
+
+static int walk_enter(void *ctx, const struct tree_entry *e)
+{
+        struct walk *w = ctx;
+        if (e->name[0] != '\0') {
+                g_string_append_c(w->path, '/');
+                g_string_append(w->path, e->name);
+        }
+        int r = w->entry(w->ctx, w->path->len > 0 ? w->path->str : "/", e);
+        if ((e->attr.mode & S_IFMT) != S_IFDIR)
+                walk_up(w);
+        return r;
+}
+
+static int walk_leave(void *ctx, const struct tree_entry *e)
+{
+        walk_up(ctx);
+        return 0;
+}
+
+int cli_tree_walk(
+        Tree *tree, int (*entry)(void *ctx, const char *path, const struct tree_entry *e), void *ctx)
+{
+        static const struct tree_visitor visitor = { .enter = walk_enter, .leave = walk_leave };
+        struct walk w = { .path = g_string_new(NULL), .entry = entry, .ctx = ctx };
+        int r = tree_walk(tree, &visitor, &w);
+        g_string_free(w.path, TRUE);
+        return r;
+}

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/* What the frontend's files share. A FUSE inode number is the tree's ino; a file handle is a SchedFile. */
+#include <fuse_lowlevel.h>
+#include <pthread.h>
+
+#include <reelfs/mount.h>
+
+struct frontend {
+        Volume *volume;
+        Tree *tree;
+        Sched *sched;
+        const struct mount_options *options;
+        struct fuse_session *session;
+        struct park *park;
+        pthread_mutex_t cached_lock;
+        GHashTable *cached; /* inodes whose pages the kernel may keep: opened through the page cache, and
+                               since then not written around it. By cached_lock */
+};
+
+/* How long the kernel may keep names and attributes: nothing changes but through it. Seconds. */
+#define KEEP_SECONDS 86400.0
+/* Of a FUSE request; libfuse's pipe and the kernel take no more. Bytes. */
+#define REQUEST_MAX (1U << 20)
+
+static inline struct frontend *frontend_of(fuse_req_t req)
+{
+        return fuse_req_userdata(req);
+}
+
+void frontend_stat(const struct tree_attr *attr, struct stat *st);
+/* True: the kernel may keep the pages that it has of ino; from now on it may have some. */
+bool frontend_keep_cache(struct frontend *fe, uint64_t ino);
+void frontend_drop_cache(struct frontend *fe, uint64_t ino);
+
+/* ops-*.c: fill in their part of the table. */
+void ops_names(struct fuse_lowlevel_ops *ops);
+void ops_attributes(struct fuse_lowlevel_ops *ops);
+void ops_data(struct fuse_lowlevel_ops *ops);
+
+/* park.c: writes that find no room, and no worker that may wait for it, wait here in memory of their own. */
+struct park *park_new(struct frontend *fe);
+/* Takes the request over, with the rest of its data (done bytes of size are in already). */
+void park_write(struct park *p, fuse_req_t req, SchedFile *f, uint64_t offset, size_t done, size_t size,
+        struct fuse_bufvec *rest);
+void park_free(struct park *p);
+
+/* control.c: answers on the control socket of the mount. */
+struct control;
+int control_start(struct frontend *fe, struct control **ret);
+/* From now on requests are refused, and who waits is told how far the closing is. */
+void control_closing(struct control *c);
+/* ctx: the control; a volume_progress's report. */
+void control_progress(void *ctx, uint64_t done, uint64_t total);
+/* The scheduler is used no more after this. */
+void control_closed(struct control *c);
+/* Tells who waits, and ends. */
+void control_finish(struct control *c, int result);

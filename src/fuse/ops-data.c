@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Contents of files. */
+#include <errno.h>
+#include <linux/falloc.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include <reelfs/log.h>
+#include <reelfs/util.h>
+
+#include "frontend.h"
+
+static SchedFile *file_of(const struct fuse_file_info *fi)
+{
+        return (SchedFile *)(uintptr_t)fi->fh;
+}
+
+bool frontend_keep_cache(struct frontend *fe, uint64_t ino)
+{
+        pthread_mutex_lock(&fe->cached_lock);
+        bool kept = !g_hash_table_add(fe->cached, GSIZE_TO_POINTER(ino));
+        pthread_mutex_unlock(&fe->cached_lock);
+        return kept;
+}
+
+void frontend_drop_cache(struct frontend *fe, uint64_t ino)
+{
+        pthread_mutex_lock(&fe->cached_lock);
+        g_hash_table_remove(fe->cached, GSIZE_TO_POINTER(ino));
+        pthread_mutex_unlock(&fe->cached_lock);
+}
+
+static void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+        struct frontend *fe = frontend_of(req);
+        SchedFile *f;
+        int r = sched_open(fe->sched, ino, &f);
+        if (r == 0 && (fi->flags & O_TRUNC)) {
+                r = sched_truncate(fe->sched, ino, 0, now_ns());
+                frontend_drop_cache(fe, ino);
+                if (r < 0)
+                        sched_release(f);
+        }
+        if (r < 0) {
+                fuse_reply_err(req, -r);
+                return;
+        }
+        fi->fh = (uintptr_t)f;
+        fi->direct_io = (fi->flags & O_ACCMODE) == O_WRONLY;
+        fi->keep_cache = !fi->direct_io && frontend_keep_cache(fe, ino);
+        if (fuse_reply_open(req, fi) == -ENOENT)
+                sched_release(f);
+}
+
+static void op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+        sched_release(file_of(fi));
+        fuse_reply_err(req, 0);
+}
+
+/* ---- Reading */
+
+static void interrupted(fuse_req_t req, void *ctx)
+{
+        sched_cancel(frontend_of(req)->sched, ctx);
+}
+
+/* From here on an interrupt may no longer touch the request. -EINTR comes from within the interrupt itself.
+ */
+static void settle(fuse_req_t req, int error)
+{
+        if (error != -EINTR)
+                fuse_req_interrupt_func(req, NULL, NULL);
+}
+
+static void read_done(void *ctx, int error, const struct iovec *iov, int iovcnt)
+{
+        fuse_req_t req = ctx;
+        settle(req, error);
+        if (error < 0)
+                fuse_reply_err(req, -error);
+        else
+                fuse_reply_iov(req, iov, iovcnt);
+}
+
+static void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, struct fuse_file_info *fi)
+{
+        fuse_req_interrupt_func(req, interrupted, req);
+        sched_read(file_of(fi), (uint64_t)offset, size, read_done, req);
+}
+
+/* ---- Writing */
+
+struct write {
+        fuse_req_t req;
+        struct fuse_bufvec *data;
+};
+
+static int fill(void *ctx, void *dst, size_t size)
+{
+        struct write *w = ctx;
+        struct fuse_bufvec to = FUSE_BUFVEC_INIT(size);
+        to.buf[0].mem = dst;
+        ssize_t n = fuse_buf_copy(&to, w->data, 0);
+        return n < 0 ? (int)n : (size_t)n == size ? 0 : -EIO;
+}
+
+static bool is_interrupted(void *ctx)
+{
+        return fuse_req_interrupted(((struct write *)ctx)->req);
+}
+
+static void op_write_buf(
+        fuse_req_t req, fuse_ino_t ino, struct fuse_bufvec *data, off_t offset, struct fuse_file_info *fi)
+{
+        struct frontend *fe = frontend_of(req);
+        struct write w = { req, data };
+        struct sched_source source = { fill, is_interrupted, &w, SCHED_WAIT };
+        size_t size = fuse_buf_size(data), done;
+        int r = sched_write(file_of(fi), (uint64_t)offset, size, &source, &done);
+        if (fi->flags & O_WRONLY)
+                frontend_drop_cache(fe, ino);
+        if (r == -EAGAIN)
+                park_write(fe->park, req, file_of(fi), (uint64_t)offset, done, size, data);
+        else if (r < 0 && done == 0)
+                fuse_reply_err(req, -r);
+        else
+                fuse_reply_write(req, done);
+}
+
+static void op_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+        fuse_reply_err(req, -sched_flush(file_of(fi)));
+}
+
+static void sync_done(void *ctx, int error)
+{
+        fuse_req_t req = ctx;
+        settle(req, error);
+        fuse_reply_err(req, -error);
+}
+
+static void sync_file(fuse_req_t req, SchedFile *f)
+{
+        fuse_req_interrupt_func(req, interrupted, req);
+        sched_sync(frontend_of(req)->sched, f, sync_done, req);
+}
+
+static void op_fsync(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_info *fi)
+{
+        sync_file(req, file_of(fi));
+}
+
+static void op_fsyncdir(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_info *fi)
+{
+        sync_file(req, NULL);
+}
+
+/* ---- Size and holes */
+
+static int grow(struct frontend *fe, uint64_t ino, uint64_t size)
+{
+        struct tree_attr attr;
+        struct sched_status status;
+        int r = tree_getattr(fe->tree, ino, &attr);
+        if (r < 0 || attr.size >= size)
+                return r;
+        sched_get_status(fe->sched, &status);
+        if (size - attr.size > status.remaining)
+                return -ENOSPC;
+        return sched_truncate(fe->sched, ino, size, now_ns());
+}
+
+static int allocate(struct frontend *fe, uint64_t ino, int mode, uint64_t offset, uint64_t length)
+{
+        const int known = FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE;
+        if (mode & ~known)
+                return -EOPNOTSUPP;
+        if (offset > INT64_MAX - length)
+                return -EFBIG;
+        int r = 0;
+        if (mode & (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE)) {
+                r = sched_punch(fe->sched, ino, offset, length, now_ns());
+                frontend_drop_cache(fe, ino);
+        }
+        return r < 0 || (mode & FALLOC_FL_KEEP_SIZE) ? r : grow(fe, ino, offset + length);
+}
+
+static void op_fallocate(
+        fuse_req_t req, fuse_ino_t ino, int mode, off_t offset, off_t length, struct fuse_file_info *fi)
+{
+        fuse_reply_err(req, -allocate(frontend_of(req), ino, mode, (uint64_t)offset, (uint64_t)length));
+}
+
+static void op_lseek(fuse_req_t req, fuse_ino_t ino, off_t offset, int whence, struct fuse_file_info *fi)
+{
+        uint64_t found;
+        int r = tree_seek(frontend_of(req)->tree, ino, (uint64_t)offset, whence, &found);
+        if (r < 0)
+                fuse_reply_err(req, -r);
+        else
+                fuse_reply_lseek(req, (off_t)found);
+}
+
+void ops_data(struct fuse_lowlevel_ops *ops)
+{
+        ops->open = op_open;
+        ops->release = op_release;
+        ops->read = op_read;
+        ops->write_buf = op_write_buf;
+        ops->flush = op_flush;
+        ops->fsync = op_fsync;
+        ops->fsyncdir = op_fsyncdir;
+        ops->fallocate = op_fallocate;
+        ops->lseek = op_lseek;
+}

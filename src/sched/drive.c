@@ -1,0 +1,347 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The drive thread: takes what is ready, one command at a time, and decides what goes to tape when. */
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <time.h>
+
+#include <reelfs/log.h>
+#include <reelfs/util.h>
+
+#include "sched-private.h"
+
+#define MS INT64_C(1000000)
+/* How long a sealed stage lingers, so that files that live for a moment never reach the tape: while the tape
+ * is free, and while a stream would have to be cut for it. */
+#define LINGER_NS (1000 * MS)
+#define LINGER_STREAM_NS (10000 * MS)
+/* Between reads that follow each other closely the tape stays where it is; when writers wait, no longer than
+ * a turn. */
+#define READ_PAUSE_NS (20 * MS)
+#define TURN_NS (2000 * MS)
+
+void cond_wait_until(pthread_cond_t *cond, pthread_mutex_t *lock, int64_t deadline)
+{
+        if (deadline == INT64_MAX) {
+                pthread_cond_wait(cond, lock);
+                return;
+        }
+        struct timespec ts = { deadline / (1000 * MS), deadline % (1000 * MS) };
+        pthread_cond_timedwait(cond, lock, &ts);
+}
+
+/* ---- Writing; Sched.lock is held on entry and exit, and given up while the drive works */
+
+static void lost(Sched *s, SchedFile *f, int error)
+{
+        s->error = s->error ?: error;
+        s->broken = true;
+        file_failed(f, error);
+        pthread_cond_broadcast(&s->room);
+}
+
+static void update_left(Sched *s)
+{
+        uint64_t total;
+        volume_capacity(s->volume, s->tree, &s->left, &total);
+}
+
+static void write_job(Sched *s, struct job *j)
+{
+        int r = -EIO;
+        if (!s->broken) {
+                struct iovec iov = { j->data, j->length };
+                pthread_mutex_unlock(&s->lock);
+                r = volume_append(s->volume, j->segment, &iov, j->data ? 1 : 0, j->last);
+                pthread_mutex_lock(&s->lock);
+                s->tape_segment = j->last || r < 0 ? 0 : j->segment;
+                update_left(s);
+        }
+        while (j->pins > 0)
+                pthread_cond_wait(&s->work, &s->lock);
+        if (r < 0)
+                lost(s, j->file, r);
+        else
+                s->written += j->length;
+        job_free(s, j);
+}
+
+/* True if nobody can reach the file any more, so that its bytes need not go to the tape. */
+static bool abandoned(Sched *s, SchedFile *f)
+{
+        struct tree_attr attr;
+        return f->opens == 0 && tree_getattr(s->tree, f->ino, &attr) == 0 && attr.nlink == 0;
+}
+
+static int append_stage(Sched *s, struct stage *st)
+{
+        /* As many chunks in one go as make up a batch. */
+        unsigned most = (unsigned)(s->pool.batches.piece / POOL_CHUNK);
+        g_autofree struct iovec *iov = g_new(struct iovec, most);
+        for (size_t at = 0; at < st->length;) {
+                int n = 0;
+                for (; (unsigned)n < most && at < st->length; n++) {
+                        iov[n] = (struct iovec){ st->chunks[at / POOL_CHUNK],
+                                MIN(POOL_CHUNK, st->length - at) };
+                        at += iov[n].iov_len;
+                }
+                int r = volume_append(s->volume, st->segment, iov, n, at == st->length);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+static void write_stage(Sched *s, struct stage *st)
+{
+        SchedFile *f = st->file;
+        if (abandoned(s, f)) {
+                stage_free(st);
+                return;
+        }
+        int r = -EIO;
+        if (!s->broken) {
+                pthread_mutex_unlock(&s->lock);
+                pthread_mutex_lock(&f->lock);
+                stage_tidy(st);
+                pthread_mutex_unlock(&f->lock);
+                r = append_stage(s, st);
+                pthread_mutex_lock(&s->lock);
+                update_left(s);
+        }
+        /* Readers copy out of it under SchedFile.lock. */
+        file_use(f);
+        pthread_mutex_unlock(&s->lock);
+        pthread_mutex_lock(&f->lock);
+        pthread_mutex_lock(&s->lock);
+        if (r < 0)
+                lost(s, f, r);
+        else
+                s->written += st->length;
+        stage_free(st);
+        pthread_mutex_unlock(&f->lock);
+        file_unuse(f);
+}
+
+static bool ready(const struct job *j)
+{
+        return j && j->sealed && j->filling == 0;
+}
+
+static struct job *first_job(Sched *s)
+{
+        return g_queue_peek_head(&s->jobs);
+}
+
+/* Seals the open stages of all files, or of the oldest until a quarter of the chunks is on its way. Gives up
+ * Sched.lock. */
+static void seal_stages(Sched *s, bool all)
+{
+        size_t goal = s->pool.chunks.total * POOL_CHUNK / 4;
+        /* Stages opened from now on are not meant: busy writers would keep us here. */
+        struct stage *newest = g_queue_peek_tail(&s->open);
+        uint64_t limit = newest ? newest->segment : 0;
+        for (;;) {
+                struct stage *st = g_queue_peek_head(&s->open);
+                if (!st || st->segment > limit || (!all && s->sealed_bytes >= goal))
+                        return;
+                SchedFile *f = st->file;
+                file_use(f);
+                pthread_mutex_unlock(&s->lock);
+                pthread_mutex_lock(&f->lock);
+                pthread_mutex_lock(&s->lock);
+                if (f->stage)
+                        stage_seal(f->stage, true);
+                pthread_mutex_unlock(&f->lock);
+                file_unuse(f);
+        }
+}
+
+/* ---- Commit */
+
+/* Writes everything that was sealed up to the two marks. */
+static void drain(Sched *s, uint64_t jobs, uint64_t stages)
+{
+        for (;;) {
+                struct job *j = first_job(s);
+                struct stage *st = g_queue_peek_head(&s->sealed);
+                if (j && j->sequence <= jobs) {
+                        if (ready(j))
+                                write_job(s, j);
+                        else
+                                pthread_cond_wait(&s->work, &s->lock);
+                } else if (st && st->sequence <= stages) {
+                        write_stage(s, st);
+                } else {
+                        return;
+                }
+        }
+}
+
+static void answer(Sched *s, GQueue *asked, int error)
+{
+        GList *l;
+        while ((l = g_queue_pop_head_link(asked))) {
+                struct sync_request *q = l->data;
+                int r = error;
+                if (q->file) {
+                        r = r ?: q->file->sync_error;
+                        q->file->sync_error = 0;
+                        file_unuse(q->file);
+                }
+                pthread_mutex_unlock(&s->lock);
+                q->done(q->ctx, r);
+                pthread_mutex_lock(&s->lock);
+                g_free(q);
+        }
+}
+
+static void commit(Sched *s)
+{
+        GQueue asked = s->syncs;
+        g_queue_init(&s->syncs);
+        s->committing = s->drawing = true;
+        stream_seal(s);
+        uint64_t jobs = s->sequence;
+        seal_stages(s, true);
+        uint64_t stages = s->sequence;
+        s->drawing = false;
+        drain(s, jobs, stages);
+        pthread_mutex_unlock(&s->lock);
+        int r = s->read_only ? 0 : volume_commit(s->volume, s->tree, false, s->progress);
+        pthread_mutex_lock(&s->lock);
+        if (r < 0) {
+                s->error = s->error ?: r;
+                s->broken = true;
+        }
+        s->committing = false;
+        s->committed_at = monotonic_ns();
+        s->commits++;
+        update_left(s);
+        pthread_cond_broadcast(&s->room);
+        answer(s, &asked, r ?: s->error);
+}
+
+static bool commit_due(Sched *s, int64_t now, int64_t *deadline)
+{
+        if (s->syncs.length > 0 || s->stop)
+                return true;
+        if (s->options.commit_s == 0 || s->broken || s->read_only)
+                return false;
+        int64_t due = s->committed_at + (int64_t)s->options.commit_s * 1000 * MS;
+        if (now < due) {
+                *deadline = MIN(*deadline, due);
+                return false;
+        }
+        if (s->dirty > 0 || volume_is_dirty(s->volume, s->tree))
+                return true;
+        s->committed_at = now;
+        return false;
+}
+
+/* ---- What next? */
+
+static bool stages_due(Sched *s, int64_t now, int64_t *deadline)
+{
+        struct stage *st = g_queue_peek_head(&s->sealed);
+        if (!st)
+                return s->flushing = false;
+        size_t room = s->pool.chunks.total * POOL_CHUNK;
+        bool streaming = s->stream.owner || s->jobs.length > 0;
+        int64_t due = st->sealed_at + (streaming ? LINGER_STREAM_NS : LINGER_NS);
+        if (s->flushing || st->urgent || s->broken || s->pool.chunks.n_free == 0 ||
+                s->sealed_bytes >= (streaming ? room / 2 : room / 4) || now >= due)
+                return s->flushing = true;
+        *deadline = MIN(*deadline, due);
+        return false;
+}
+
+/* Writes one thing if one is to be written now. */
+static bool write_next(Sched *s, int64_t now, int64_t *deadline)
+{
+        if (s->pool.chunks.n_free == 0 && s->sealed.length == 0)
+                seal_stages(s, false);
+        if (stages_due(s, now, deadline)) {
+                if (s->tape_segment == 0 && (!first_job(s) || first_job(s)->offset == 0)) {
+                        write_stage(s, g_queue_peek_head(&s->sealed));
+                        return true;
+                }
+                stream_seal(s);
+        }
+        if (!ready(first_job(s)))
+                return false;
+        write_job(s, first_job(s));
+        return true;
+}
+
+/* Reads and writes take turns: each way costs a real drive a LOCATE. */
+static bool may_write(Sched *s, int64_t now, int64_t *deadline)
+{
+        bool pressed = s->waiters > 0 || s->syncs.length > 0 || s->stop,
+             turn_over = now - s->phase_since > TURN_NS;
+        if (!s->reading)
+                return s->reads.length == 0 || (pressed && !turn_over);
+        if (s->reads.length > 0)
+                return pressed && turn_over;
+        if (pressed || now - s->read_at > READ_PAUSE_NS)
+                return true;
+        *deadline = MIN(*deadline, s->read_at + READ_PAUSE_NS + 1);
+        return false;
+}
+
+static void set_phase(Sched *s, bool reading, int64_t now)
+{
+        if (s->reading != reading)
+                s->phase_since = now;
+        s->reading = reading;
+}
+
+static bool commit_if_due(Sched *s, int64_t now, int64_t *deadline)
+{
+        if (!commit_due(s, now, deadline))
+                return false;
+        commit(s);
+        if (s->stop && s->jobs.length + s->sealed.length + s->open.length + s->syncs.length == 0)
+                s->finished = true;
+        return true;
+}
+
+/* Does one thing; false: there is nothing to do before *deadline. */
+static bool step(Sched *s, int64_t *deadline)
+{
+        int64_t now = monotonic_ns();
+        if (may_write(s, now, deadline) &&
+                (commit_if_due(s, now, deadline) || write_next(s, now, deadline))) {
+                set_phase(s, false, now);
+                return true;
+        }
+        GList *l = g_queue_pop_head_link(&s->reads);
+        if (!l && !reader_wants_ahead(s))
+                return false;
+        set_phase(s, true, now);
+        pthread_mutex_unlock(&s->lock);
+        if (l)
+                reader_serve(s, l->data);
+        else
+                reader_ahead(s);
+        pthread_mutex_lock(&s->lock);
+        s->read_at = monotonic_ns();
+        return true;
+}
+
+void *drive_main(void *sched)
+{
+        Sched *s = sched;
+        /* SG_IO returns on a signal while the command runs on. */
+        sigset_t all;
+        sigfillset(&all);
+        pthread_sigmask(SIG_SETMASK, &all, NULL);
+        pthread_mutex_lock(&s->lock);
+        while (!s->finished) {
+                int64_t deadline = INT64_MAX;
+                if (!step(s, &deadline))
+                        cond_wait_until(&s->work, &s->lock, deadline);
+        }
+        pthread_mutex_unlock(&s->lock);
+        return NULL;
+}

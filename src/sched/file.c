@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <sys/stat.h>
+
+#include "sched-private.h"
+
+int sched_open(Sched *s, uint64_t ino, SchedFile **ret)
+{
+        struct tree_attr attr;
+        int r = tree_getattr(s->tree, ino, &attr);
+        if (r < 0)
+                return r;
+        if (!S_ISREG(attr.mode))
+                return S_ISDIR(attr.mode) ? -EISDIR : -EINVAL;
+        pthread_mutex_lock(&s->lock);
+        SchedFile *f = g_hash_table_lookup(s->files, &ino);
+        if (!f) {
+                f = g_new0(SchedFile, 1);
+                f->sched = s;
+                f->ino = ino;
+                pthread_mutex_init(&f->lock, NULL);
+                tree_ref(s->tree, ino);
+                g_hash_table_insert(s->files, &f->ino, f);
+        }
+        f->opens++;
+        pthread_mutex_unlock(&s->lock);
+        *ret = f;
+        return 0;
+}
+
+void file_use(SchedFile *f)
+{
+        f->uses++;
+}
+
+void file_unuse(SchedFile *f)
+{
+        g_assert(f->uses > 0);
+        if (--f->uses > 0 || f->opens > 0)
+                return;
+        Sched *s = f->sched;
+        g_hash_table_remove(s->files, &f->ino);
+        tree_unref(s->tree, f->ino, 1);
+        pthread_mutex_destroy(&f->lock);
+        g_free(f);
+}
+
+void sched_release(SchedFile *f)
+{
+        Sched *s = f->sched;
+        pthread_mutex_lock(&f->lock);
+        pthread_mutex_lock(&s->lock);
+        file_use(f);
+        if (--f->opens == 0) {
+                if (f->stage)
+                        stage_seal(f->stage, false);
+                if (s->stream.owner == f)
+                        stream_seal(s);
+        }
+        pthread_mutex_unlock(&f->lock);
+        file_unuse(f);
+        pthread_mutex_unlock(&s->lock);
+}
+
+void file_failed(SchedFile *f, int error)
+{
+        f->flush_error = f->sync_error = error;
+}
+
+int sched_flush(SchedFile *f)
+{
+        pthread_mutex_lock(&f->sched->lock);
+        int r = f->flush_error;
+        f->flush_error = 0;
+        pthread_mutex_unlock(&f->sched->lock);
+        return r;
+}
+
+/* The file if it is in use, with one more use; else NULL. */
+static SchedFile *file_find(Sched *s, uint64_t ino)
+{
+        pthread_mutex_lock(&s->lock);
+        SchedFile *f = g_hash_table_lookup(s->files, &ino);
+        if (f)
+                file_use(f);
+        pthread_mutex_unlock(&s->lock);
+        return f;
+}
+
+static void file_done(SchedFile *f)
+{
+        Sched *s = f->sched;
+        pthread_mutex_lock(&s->lock);
+        file_unuse(f);
+        pthread_mutex_unlock(&s->lock);
+}
+
+int sched_truncate(Sched *s, uint64_t ino, uint64_t size, int64_t now)
+{
+        SchedFile *f = file_find(s, ino);
+        if (!f)
+                return tree_truncate(s->tree, ino, size, now);
+        pthread_mutex_lock(&f->lock);
+        int r = tree_truncate(s->tree, ino, size, now);
+        pthread_mutex_unlock(&f->lock);
+        file_done(f);
+        return r;
+}
+
+int sched_punch(Sched *s, uint64_t ino, uint64_t offset, uint64_t length, int64_t now)
+{
+        SchedFile *f = file_find(s, ino);
+        if (!f)
+                return tree_punch(s->tree, ino, offset, length, now);
+        pthread_mutex_lock(&f->lock);
+        int r = tree_punch(s->tree, ino, offset, length, now);
+        pthread_mutex_unlock(&f->lock);
+        file_done(f);
+        return r;
+}

@@ -1,0 +1,366 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Reads: from memory what is not yet on the tape, from slabs what was read before or ahead, the rest by the
+ * drive thread. What is on a tape never changes, so slabs never go stale. */
+#include <errno.h>
+#include <string.h>
+
+#include <reelfs/log.h>
+#include <reelfs/util.h>
+
+#include "sched-private.h"
+
+/* Slabs that are read ahead of the readers. */
+#define AHEAD_MAX 4
+
+void reader_init(Sched *s)
+{
+        struct reader *r = &s->reader;
+        r->n_slabs = s->pool.slabs.total;
+        r->slabs = g_new0(struct slab, r->n_slabs);
+        for (unsigned i = 0; i < r->n_slabs; i++)
+                r->slabs[i].data = pool_take(&s->pool.slabs);
+}
+
+void reader_clear(Sched *s)
+{
+        g_free(s->reader.slabs);
+        s->reader.slabs = NULL;
+}
+
+/* ---- Slabs; Sched.lock held */
+
+/* The span that holds byte offset of segment; its slab is pinned. NULL: none does. */
+static const struct span *slab_pin(Sched *s, uint64_t segment, uint64_t offset, struct slab **ret)
+{
+        struct reader *r = &s->reader;
+        for (unsigned i = 0; i < r->n_slabs; i++) {
+                struct slab *slab = &r->slabs[i];
+                for (unsigned k = 0; k < slab->n_spans; k++) {
+                        const struct span *span = &slab->spans[k];
+                        if (span->segment != segment || offset < span->offset ||
+                                offset - span->offset >= span->length)
+                                continue;
+                        slab->pins++;
+                        slab->used = ++r->clock;
+                        if (!slab->touched) {
+                                slab->touched = true;
+                                pthread_cond_signal(&s->work);
+                        }
+                        *ret = slab;
+                        return span;
+                }
+        }
+        return NULL;
+}
+
+static void slab_unpin(Sched *s, struct slab *slab)
+{
+        pthread_mutex_lock(&s->lock);
+        if (--slab->pins == 0)
+                pthread_cond_signal(&s->work);
+        pthread_mutex_unlock(&s->lock);
+}
+
+/* The slab used longest ago that nobody reads from, emptied and pinned. */
+static struct slab *slab_empty(Sched *s)
+{
+        struct reader *r = &s->reader;
+        for (;;) {
+                struct slab *oldest = NULL;
+                for (unsigned i = 0; i < r->n_slabs; i++)
+                        if (r->slabs[i].pins == 0 && (!oldest || r->slabs[i].used < oldest->used))
+                                oldest = &r->slabs[i];
+                if (oldest) {
+                        oldest->n_spans = 0;
+                        oldest->pins = 1;
+                        oldest->touched = false;
+                        oldest->used = ++r->clock;
+                        return oldest;
+                }
+                pthread_cond_wait(&s->work, &s->lock);
+        }
+}
+
+bool reader_wants_ahead(Sched *s)
+{
+        struct reader *r = &s->reader;
+        if (r->segment == 0 || r->streak == 0)
+                return false;
+        unsigned untouched = 0, pinned = 0;
+        for (unsigned i = 0; i < r->n_slabs; i++) {
+                untouched += r->slabs[i].n_spans > 0 && !r->slabs[i].touched;
+                pinned += r->slabs[i].pins > 0;
+        }
+        return untouched < MIN(AHEAD_MAX, r->n_slabs / 2) && untouched + pinned < r->n_slabs;
+}
+
+/* ---- From the tape; drive thread, no locks held */
+
+/* Where the slab's last span ends its segment: reads on into the segments behind, as far as there is room. */
+static void slab_extend(Sched *s, struct slab *slab)
+{
+        size_t size = s->pool.slabs.piece;
+        while (slab->n_spans < SLAB_SPANS) {
+                const struct span *last = &slab->spans[slab->n_spans - 1];
+                struct segment seg, next;
+                size_t at = (last->at + last->length + 4095) & ~(size_t)4095, n;
+                size_t room = at < size ? (size - at) / s->block_length * s->block_length : 0;
+                if (room == 0 || volume_segment_get(s->volume, last->segment, &seg) < 0 ||
+                        last->offset + last->length < seg.length)
+                        return;
+                if (volume_read_next(s->volume, last->segment, &next) < 0 || next.kind == SEGMENT_INDEX ||
+                        volume_read(s->volume, next.id, 0, slab->data + at, room, &n) < 0 || n == 0)
+                        return;
+                pthread_mutex_lock(&s->lock);
+                slab->spans[slab->n_spans++] = (struct span){ next.id, 0, n, at };
+                pthread_mutex_unlock(&s->lock);
+        }
+}
+
+/* Fills a slab from offset of segment on. The bytes asked for are there then, or it fails. */
+static int load(Sched *s, uint64_t segment, uint64_t offset, bool further, bool ahead)
+{
+        struct reader *r = &s->reader;
+        offset = offset / s->block_length * s->block_length;
+        pthread_mutex_lock(&s->lock);
+        struct slab *slab = slab_empty(s);
+        pthread_mutex_unlock(&s->lock);
+        size_t n = 0;
+        int error = volume_read(s->volume, segment, offset, slab->data, s->pool.slabs.piece, &n);
+        unsigned n_spans = 0;
+        if (error == 0 && n > 0) {
+                /* Others look at n_spans under the lock; spans of a pinned slab with none are ours. */
+                slab->spans[0] = (struct span){ segment, offset, n, 0 };
+                n_spans = 1;
+        }
+        pthread_mutex_lock(&s->lock);
+        slab->n_spans = n_spans;
+        pthread_mutex_unlock(&s->lock);
+        if (n_spans && further)
+                slab_extend(s, slab);
+        pthread_mutex_lock(&s->lock);
+        slab->pins--;
+        slab->touched = !ahead;
+        if (slab->n_spans > 0) {
+                const struct span *last = &slab->spans[slab->n_spans - 1];
+                r->segment = last->segment;
+                r->offset = last->offset + last->length;
+                r->frontier = slab;
+                s->read += last->at + last->length;
+        } else {
+                r->segment = 0;
+        }
+        pthread_cond_signal(&s->work);
+        pthread_mutex_unlock(&s->lock);
+        return error ?: n > 0 ? 0 : -EIO;
+}
+
+/* Where the tape goes on after what was read last: true, or false if there is nothing more to read. */
+static bool what_follows(Sched *s, uint64_t *segment, uint64_t *offset)
+{
+        struct reader *r = &s->reader;
+        struct segment seg, next;
+        if (r->segment == 0 || volume_segment_get(s->volume, r->segment, &seg) < 0)
+                return false;
+        *segment = r->segment;
+        *offset = r->offset;
+        if (r->offset < seg.length)
+                return true;
+        uint64_t blocks = (seg.length + s->block_length - 1) / s->block_length;
+        if (volume_segment_at(s->volume, seg.first_block + blocks + 1, &next) < 0 ||
+                next.kind == SEGMENT_INDEX)
+                return false;
+        *segment = next.id;
+        *offset = 0;
+        return true;
+}
+
+static int load_for(Sched *s, const struct tree_extent *missing)
+{
+        struct reader *r = &s->reader;
+        uint64_t segment, offset;
+        bool follows = what_follows(s, &segment, &offset) && segment == missing->segment &&
+                offset == missing->offset / s->block_length * s->block_length;
+        pthread_mutex_lock(&s->lock);
+        r->streak = follows ? r->streak + 1 : 0;
+        pthread_mutex_unlock(&s->lock);
+        return load(s, missing->segment, missing->offset, follows, false);
+}
+
+void reader_ahead(Sched *s)
+{
+        uint64_t segment, offset;
+        if (what_follows(s, &segment, &offset) && load(s, segment, offset, true, true) == 0)
+                return;
+        pthread_mutex_lock(&s->lock);
+        s->reader.segment = 0;
+        pthread_mutex_unlock(&s->lock);
+}
+
+/* ---- Putting an answer together; SchedFile.lock held */
+
+/* Copies size bytes at offset of a segment from memory or a slab; *n: how many there were in one piece, 0 if
+ * only the tape has them. */
+static int copy_from(SchedFile *f, uint64_t segment, uint64_t offset, void *dst, size_t size, size_t *n)
+{
+        Sched *s = f->sched;
+        *n = 0;
+        pthread_mutex_lock(&s->lock);
+        struct stage *st = g_hash_table_lookup(s->stages, &segment);
+        struct job *j = st ? NULL : stream_find(s, segment, offset);
+        struct slab *slab = NULL;
+        const struct span *span = st || j ? NULL : slab_pin(s, segment, offset, &slab);
+        if (j)
+                j->pins++;
+        size_t there = j ? j->offset + j->length - offset
+                : span   ? span->offset + span->length - offset
+                         : size;
+        pthread_mutex_unlock(&s->lock);
+        if (st) {
+                *n = size;
+                return stage_copy_out(st, offset, dst, size);
+        }
+        size = MIN(size, there);
+        if (j) {
+                memcpy(dst, j->data + (offset - j->offset), size);
+                pthread_mutex_lock(&s->lock);
+                if (--j->pins == 0)
+                        pthread_cond_signal(&s->work);
+                pthread_mutex_unlock(&s->lock);
+        } else if (span) {
+                memcpy(dst, slab->data + span->at + (offset - span->offset), size);
+                slab_unpin(s, slab);
+        } else {
+                return 0;
+        }
+        *n = size;
+        return 0;
+}
+
+/* Goes on with an answer of which *at bytes are there. 0: complete; -EAGAIN: *missing is next, and on the
+ * tape. */
+static int gather(
+        SchedFile *f, uint64_t offset, size_t size, uint8_t *buf, size_t *at, struct tree_extent *missing)
+{
+        while (*at < size) {
+                struct tree_extent e;
+                size_t n;
+                int r = tree_map(f->sched->tree, f->ino, offset + *at, size - *at, &e, 1, &n, NULL);
+                if (r < 0)
+                        return r;
+                size_t hole = n ? e.file_offset - (offset + *at) : size - *at;
+                memset(buf + *at, 0, hole);
+                *at += hole;
+                for (size_t got; n && e.length > 0;) {
+                        r = copy_from(f, e.segment, e.offset, buf + *at, e.length, &got);
+                        if (r < 0)
+                                return r;
+                        if (got == 0) {
+                                *missing = e;
+                                return -EAGAIN;
+                        }
+                        *at += got;
+                        e.offset += got;
+                        e.length -= got;
+                }
+        }
+        return 0;
+}
+
+/* Without a copy: the answer lies in one piece in a slab, which is pinned then. */
+static bool whole_in_slab(SchedFile *f, uint64_t offset, size_t size, struct slab **slab, struct iovec *iov)
+{
+        Sched *s = f->sched;
+        struct tree_extent e;
+        size_t n;
+        if (tree_map(s->tree, f->ino, offset, size, &e, 1, &n, NULL) < 0 || n == 0 ||
+                e.file_offset != offset || e.length != size)
+                return false;
+        pthread_mutex_lock(&s->lock);
+        const struct span *span = slab_pin(s, e.segment, e.offset, slab);
+        if (span && span->offset + span->length - e.offset < size) {
+                (*slab)->pins--;
+                span = NULL;
+        }
+        if (span)
+                *iov = (struct iovec){ (*slab)->data + span->at + (e.offset - span->offset), size };
+        pthread_mutex_unlock(&s->lock);
+        return span != NULL;
+}
+
+/* ---- Requests */
+
+/* Cuts size to what the file has from offset on. */
+static int cut_to_file(SchedFile *f, uint64_t offset, size_t *size)
+{
+        struct tree_attr attr;
+        int r = tree_getattr(f->sched->tree, f->ino, &attr);
+        if (r < 0)
+                return r;
+        *size = offset >= attr.size ? 0 : MIN(*size, attr.size - offset);
+        return 0;
+}
+
+/* Answers if it can be done without the tape (or, on the drive thread, with it); -EAGAIN otherwise. */
+static int try_answer(struct read_request *q, bool drive)
+{
+        SchedFile *f = q->file;
+        Sched *s = f->sched;
+        struct slab *slab;
+        struct iovec iov = { 0 };
+        g_autofree uint8_t *buf = NULL;
+        size_t at = 0;
+        pthread_mutex_lock(&f->lock);
+        int r = cut_to_file(f, q->offset, &q->size);
+        for (;;) {
+                if (r == 0 && q->size > 0 && at == 0 && whole_in_slab(f, q->offset, q->size, &slab, &iov)) {
+                        pthread_mutex_unlock(&f->lock);
+                        q->done(q->ctx, 0, &iov, 1);
+                        slab_unpin(s, slab);
+                        return 0;
+                }
+                struct tree_extent missing = { 0 };
+                if (r == 0 && q->size > 0) {
+                        buf = buf ?: g_try_malloc(q->size);
+                        r = buf ? gather(f, q->offset, q->size, buf, &at, &missing) : -ENOMEM;
+                }
+                if (r != -EAGAIN || !drive)
+                        break;
+                pthread_mutex_unlock(&f->lock);
+                r = load_for(s, &missing);
+                pthread_mutex_lock(&f->lock);
+                if (r < 0)
+                        break;
+        }
+        pthread_mutex_unlock(&f->lock);
+        if (r == -EAGAIN)
+                return r;
+        iov = (struct iovec){ buf, q->size };
+        q->done(q->ctx, r, &iov, r == 0 && q->size > 0 ? 1 : 0);
+        return 0;
+}
+
+void sched_read(SchedFile *f, uint64_t offset, size_t size, sched_read_done done, void *ctx)
+{
+        Sched *s = f->sched;
+        struct read_request now = { f, offset, size, done, ctx };
+        if (try_answer(&now, false) == 0)
+                return;
+        struct read_request *q = g_new0(struct read_request, 1);
+        *q = now;
+        q->link.data = q;
+        pthread_mutex_lock(&s->lock);
+        file_use(f);
+        g_queue_push_tail_link(&s->reads, &q->link);
+        pthread_cond_signal(&s->work);
+        pthread_mutex_unlock(&s->lock);
+}
+
+void reader_serve(Sched *s, struct read_request *q)
+{
+        try_answer(q, true);
+        pthread_mutex_lock(&s->lock);
+        file_unuse(q->file);
+        pthread_mutex_unlock(&s->lock);
+        g_free(q);
+}

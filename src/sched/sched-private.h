@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/* What the scheduler's modules share.
+ *
+ * Locks, in order: SchedFile.lock, Sched.lock, then those inside tree and volume. SchedFile.lock guards the
+ * file's bytes that are in memory: who copies into or out of a stage or an unwritten batch holds it, and
+ * gives it up before it waits for room. Sched.lock guards everything else here; no one copies data, and no
+ * one touches the drive, under it. */
+#include <glib.h>
+#include <pthread.h>
+
+#include <reelfs/sched.h>
+
+#include "pool.h"
+
+struct stage;
+struct job;
+
+/* A segment in the making, small: its bytes are in chunks, in the order in which they were written. */
+struct stage {
+        uint64_t segment;
+        SchedFile *file; /* a use of it */
+        uint8_t **chunks;
+        unsigned n_chunks;
+        size_t length;
+        bool sealed;       /* in Sched.sealed; nobody writes into it any more */
+        bool urgent;       /* spilled, or somebody waits for it: no lingering */
+        int64_t sealed_at; /* monotonic ns */
+        uint64_t sequence; /* order of sealing */
+        GList link;        /* in Sched.open or Sched.sealed */
+};
+
+/* Bytes of the stream on their way: a batch, or (data NULL) just the end of a segment. */
+struct job {
+        uint64_t segment, offset; /* where in it the batch begins */
+        SchedFile *file;          /* a use of it */
+        uint8_t *data;
+        size_t length;
+        unsigned filling; /* threads that copy into it */
+        unsigned pins;    /* threads that copy out of it */
+        bool sealed;      /* nobody begins to */
+        bool last;        /* of its segment */
+        uint64_t sequence;
+        GList link; /* in Sched.jobs */
+};
+
+struct SchedFile {
+        Sched *sched;
+        uint64_t ino;
+        pthread_mutex_t lock;
+        struct stage *stage; /* open one, or NULL; changes under both locks */
+        /* Sched.lock: */
+        unsigned opens, uses;        /* open files; stages, jobs and reads that need it */
+        int flush_error, sync_error; /* losses not yet told */
+};
+
+/* Of the tape, read into a slab: length bytes of segment from offset on lie at data. */
+struct span {
+        uint64_t segment, offset;
+        size_t length, at;
+};
+#define SLAB_SPANS 64
+
+struct slab {
+        uint8_t *data;
+        unsigned n_spans, pins;
+        uint64_t used; /* clock of the last use */
+        bool touched;  /* somebody has read from it */
+        struct span spans[SLAB_SPANS];
+};
+
+struct read_request {
+        SchedFile *file; /* a use of it */
+        uint64_t offset;
+        size_t size;
+        sched_read_done done;
+        void *ctx;
+        GList link;
+};
+
+struct sync_request {
+        SchedFile *file; /* a use of it, or NULL */
+        sched_sync_done done;
+        void *ctx;
+        GList link;
+};
+
+/* Where the tape was last read up to, and what is known of the reader's ways. Drive thread, but for slabs. */
+struct reader {
+        struct slab *slabs; /* Sched.lock; filled by the drive thread while pins keeps others off */
+        unsigned n_slabs;
+        uint64_t clock;
+        uint64_t segment, offset; /* the end of the last slab read; segment 0: none */
+        unsigned streak;          /* slabs in a row that were read in the order of the tape */
+        struct slab *frontier;    /* the last slab read */
+};
+
+struct Sched {
+        Volume *volume;
+        Tree *tree;
+        struct sched_options options;
+        uint32_t block_length;
+        size_t stage_max; /* bytes that a stage may hold while it waits for the stream */
+        pthread_t thread;
+
+        pthread_mutex_t lock;
+        pthread_cond_t work; /* for the drive thread */
+        pthread_cond_t room; /* for writers: room, the stream, the end of a commit */
+        struct pool pool;
+        GHashTable *files;  /* ino -> SchedFile */
+        GHashTable *stages; /* segment -> stage, open and sealed */
+        GQueue open, sealed, jobs, reads, syncs;
+        uint64_t sequence;
+        unsigned waiters;
+
+        struct {
+                SchedFile *owner;
+                uint64_t segment, offset; /* where the next byte goes */
+                struct job *job;          /* being filled, or NULL */
+                int64_t last_write;       /* monotonic ns */
+                uint64_t turn;            /* bytes in this turn */
+                int64_t wanted_at;        /* when another writer last had to wait for it */
+        } stream;
+
+        struct reader reader;
+
+        uint64_t dirty;        /* bytes in stages and jobs */
+        uint64_t sealed_bytes; /* of them in sealed stages */
+        uint64_t left;         /* bytes the tape still takes */
+        uint64_t tape_segment; /* half written; 0: none. Drive thread */
+        bool drawing;          /* a barrier is being drawn: the stream keeps its owner */
+        bool committing; /* from then until the index is written: who replaces bytes that are on the tape
+                            waits */
+        bool stop, finished;
+        bool flushing; /* sealed stages are being written until none is left */
+        bool reading;  /* drive thread: serving reads, or else writing; since when, and when it last read */
+        int64_t phase_since, read_at;
+        int error;      /* first loss */
+        bool broken;    /* nothing more is written */
+        bool read_only; /* from the start */
+        uint64_t written, read, commits;
+        int64_t committed_at;                   /* monotonic ns */
+        const struct volume_progress *progress; /* of the last commit */
+};
+
+/* file.c: uses are counted under Sched.lock. */
+void file_use(SchedFile *f);
+void file_unuse(SchedFile *f);
+/* A loss in f: told by flush and sync. Sched.lock held. */
+void file_failed(SchedFile *f, int error);
+
+/* stage.c, stream.c: both locks held unless said otherwise. */
+struct stage *stage_new(SchedFile *f); /* NULL: memory is out */
+void stage_free(struct stage *st);     /* Sched.lock */
+void stage_seal(struct stage *st, bool urgent);
+int stage_copy_out(struct stage *st, uint64_t offset, void *dst, size_t size); /* SchedFile.lock */
+/* Puts a stage's bytes into file order, without those that no extent names any more. SchedFile.lock; the
+ * stage is sealed. */
+void stage_tidy(struct stage *st);
+/* Ends the stream's segment; its owner, if he goes on, begins another. Sched.lock. */
+void stream_seal(Sched *s);
+/* The stream's unwritten job that holds byte offset of segment, or NULL. Sched.lock. */
+struct job *stream_find(Sched *s, uint64_t segment, uint64_t offset);
+struct job *stream_job(Sched *s, SchedFile *f); /* one more batch for f, who owns it; NULL: none is free */
+void job_free(Sched *s, struct job *j);         /* Sched.lock */
+
+/* reader.c */
+void reader_init(Sched *s);
+void reader_clear(Sched *s);
+/* Drive thread, no locks held: serves one request; reads one slab ahead if that makes sense (true: it did).
+ */
+void reader_serve(Sched *s, struct read_request *r);
+bool reader_wants_ahead(Sched *s); /* Sched.lock */
+void reader_ahead(Sched *s);
+
+/* Waits for cond, at most until deadline (monotonic ns; INT64_MAX: for ever). */
+void cond_wait_until(pthread_cond_t *cond, pthread_mutex_t *lock, int64_t deadline);
+
+/* drive.c */
+void *drive_main(void *sched);

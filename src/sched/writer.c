@@ -1,0 +1,337 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* How written bytes find their place: in the file's stage while that is small, in the stream's batches from
+ * then on. A segment's bytes lie in the order in which they were written; bytes that are written again while
+ * their place is still open are replaced there. */
+#include <errno.h>
+#include <string.h>
+
+#include <reelfs/util.h>
+
+#include "sched-private.h"
+
+/* Bytes after which the stream's owner gives way to another writer, and idle time after which he loses it. */
+#define QUANTUM (UINT64_C(256) << 20)
+#define IDLE_NS INT64_C(100000000)
+#define WAIT_NS INT64_C(100000000)
+/* A writer who wants the stream says so at least this often. */
+#define WANTED_NS (3 * WAIT_NS)
+
+/* Where the next bytes of a write go. */
+struct place {
+        size_t size;
+        uint64_t segment, offset;
+        struct stage *stage; /* one of them */
+        struct job *job;     /* counted in job->filling */
+};
+
+enum verdict { PLACED, AGAIN /* look again */, WAIT_ROOM, WAIT_STREAM, REFUSED };
+
+/* ---- Places that are there already */
+
+static bool in_stage(SchedFile *f, const struct tree_extent *e)
+{
+        return f->stage && f->stage->segment == e->segment;
+}
+
+/* The job that is still open for e's bytes, with one more thread that fills it; NULL: none. */
+static struct job *claim_job(SchedFile *f, const struct tree_extent *e)
+{
+        Sched *s = f->sched;
+        pthread_mutex_lock(&s->lock);
+        struct job *j = s->stream.owner == f ? s->stream.job : NULL;
+        if (j && (j->segment != e->segment || e->offset < j->offset || e->offset >= j->offset + j->length))
+                j = NULL;
+        if (j)
+                j->filling++;
+        pthread_mutex_unlock(&s->lock);
+        return j;
+}
+
+static bool claim(SchedFile *f, const struct tree_extent *e, struct place *p)
+{
+        *p = (struct place){ .size = e->length, .segment = e->segment, .offset = e->offset };
+        if (in_stage(f, e)) {
+                p->stage = f->stage;
+                return true;
+        }
+        p->job = claim_job(f, e);
+        if (p->job)
+                p->size = MIN(p->size, p->job->offset + p->job->length - e->offset);
+        return p->job != NULL;
+}
+
+static void unclaim(SchedFile *f, struct place *p)
+{
+        if (!p->job)
+                return;
+        pthread_mutex_lock(&f->sched->lock);
+        if (--p->job->filling == 0 && p->job->sealed)
+                pthread_cond_signal(&f->sched->work);
+        pthread_mutex_unlock(&f->sched->lock);
+}
+
+/* Finds whether the bytes at offset have an open place: *p then says which (true). Otherwise p->size tells
+ * how many from offset on have none, and *replaces whether they replace others. */
+static int find_open(SchedFile *f, uint64_t offset, size_t size, struct place *p, bool *open, bool *replaces)
+{
+        struct tree_extent map[16];
+        size_t n;
+        int r = tree_map(f->sched->tree, f->ino, offset, size, map, G_N_ELEMENTS(map), &n, NULL);
+        if (r < 0)
+                return r;
+        *open = false;
+        *replaces = n > 0;
+        *p = (struct place){ .size = size };
+        if (n == G_N_ELEMENTS(map))
+                p->size = map[n - 1].file_offset + map[n - 1].length - offset;
+        for (size_t i = 0; i < n; i++) {
+                struct place found;
+                if (!claim(f, &map[i], &found))
+                        continue;
+                if (map[i].file_offset == offset) {
+                        *p = found;
+                        *open = true;
+                } else {
+                        unclaim(f, &found);
+                        p->size = map[i].file_offset - offset;
+                }
+                break;
+        }
+        return 0;
+}
+
+/* ---- New places; both locks held */
+
+static enum verdict place_in_stream(SchedFile *f, struct place *p)
+{
+        Sched *s = f->sched;
+        if (s->stream.turn >= QUANTUM && monotonic_ns() - s->stream.wanted_at < WANTED_NS) {
+                stream_seal(s);
+                return AGAIN;
+        }
+        struct job *j = s->stream.job ?: stream_job(s, f);
+        if (!j)
+                return WAIT_ROOM;
+        p->size = MIN(p->size, s->pool.batches.piece - j->length);
+        p->segment = s->stream.segment;
+        p->offset = s->stream.offset;
+        p->job = j;
+        j->filling++;
+        j->length += p->size;
+        s->stream.offset += p->size;
+        s->stream.turn += p->size;
+        s->stream.last_write = monotonic_ns();
+        s->dirty += p->size;
+        if (j->length == s->pool.batches.piece) {
+                j->sealed = true;
+                s->stream.job = NULL;
+        }
+        return PLACED;
+}
+
+static enum verdict place_in_stage(SchedFile *f, size_t most, struct place *p, int *error)
+{
+        Sched *s = f->sched;
+        struct stage *st = f->stage ?: stage_new(f);
+        if (!st) {
+                *error = -ENOMEM;
+                return REFUSED;
+        }
+        size_t room = st->n_chunks * POOL_CHUNK - st->length, wanted = MIN(p->size, most - st->length);
+        while (room < wanted) {
+                uint8_t *chunk = pool_take(&s->pool.chunks);
+                if (!chunk)
+                        break;
+                if ((st->n_chunks & (st->n_chunks - 1)) == 0)
+                        st->chunks = g_renew(uint8_t *, st->chunks, MAX(1, 2 * st->n_chunks));
+                st->chunks[st->n_chunks++] = chunk;
+                room += POOL_CHUNK;
+        }
+        if (room == 0) {
+                pthread_cond_signal(&s->work);
+                return WAIT_ROOM;
+        }
+        p->size = MIN(wanted, room);
+        p->segment = st->segment;
+        p->offset = st->length;
+        p->stage = st;
+        st->length += p->size;
+        s->dirty += p->size;
+        return PLACED;
+}
+
+static bool stream_can_be_taken(Sched *s)
+{
+        if (s->drawing)
+                return false;
+        if (!s->stream.owner)
+                return true;
+        return s->stream.turn >= QUANTUM || monotonic_ns() - s->stream.last_write > IDLE_NS;
+}
+
+/* Jobs for all of the stage, still to be filled. */
+static void add_jobs(SchedFile *f, struct stage *st, struct job **jobs)
+{
+        Sched *s = f->sched;
+        size_t piece = s->pool.batches.piece;
+        for (size_t at = 0; at < st->length; at += piece) {
+                struct job *j = *jobs++ = stream_job(s, f);
+                j->length = MIN(piece, st->length - at);
+                j->filling = 1;
+                j->sealed = j->length == piece;
+                s->stream.offset += j->length;
+                /* Counted twice until stage_free. */
+                s->dirty += j->length;
+        }
+        if (s->stream.offset % piece == 0)
+                s->stream.job = NULL;
+}
+
+/* Makes f the stream's owner, its stage the beginning of the segment that streams. Gives up Sched.lock while
+ * it copies. */
+static enum verdict stream_take(SchedFile *f)
+{
+        Sched *s = f->sched;
+        struct stage *st = f->stage;
+        size_t n = (st->length + s->pool.batches.piece - 1) / s->pool.batches.piece;
+        if (s->pool.batches.n_free < n)
+                return WAIT_ROOM;
+        g_autofree struct job **jobs = g_new(struct job *, n);
+        stream_seal(s);
+        s->stream.owner = f;
+        file_use(f);
+        s->stream.segment = st->segment;
+        s->stream.offset = s->stream.turn = 0;
+        s->stream.last_write = monotonic_ns();
+        add_jobs(f, st, jobs);
+        pthread_mutex_unlock(&s->lock);
+        for (size_t i = 0; i < n; i++)
+                stage_copy_out(st, jobs[i]->offset, jobs[i]->data,
+                        MIN(s->pool.batches.piece, st->length - jobs[i]->offset));
+        pthread_mutex_lock(&s->lock);
+        for (size_t i = 0; i < n; i++)
+                jobs[i]->filling--;
+        stage_free(st);
+        pthread_cond_signal(&s->work);
+        return AGAIN;
+}
+
+static enum verdict find_place(SchedFile *f, bool replaces, struct place *p, int *error)
+{
+        Sched *s = f->sched;
+        if (s->broken) {
+                *error = s->error == -ENOSPC ? -ENOSPC : -EIO;
+                return REFUSED;
+        }
+        if (s->left < s->dirty + p->size) {
+                *error = -ENOSPC;
+                return REFUSED;
+        }
+        if (replaces && s->committing)
+                return WAIT_ROOM;
+        if (s->stream.owner == f)
+                return place_in_stream(f, p);
+        size_t staged = f->stage ? f->stage->length : 0;
+        if (staged + p->size <= s->options.stage || staged == 0)
+                return place_in_stage(f, s->options.stage, p, error);
+        if (stream_can_be_taken(s))
+                return stream_take(f);
+        if (staged < s->stage_max)
+                return place_in_stage(f, s->stage_max, p, error);
+        return WAIT_STREAM;
+}
+
+/* ---- Waiting */
+
+/* Both locks held, and held again after. */
+static int wait_for(SchedFile *f, enum verdict what, const struct sched_source *source)
+{
+        Sched *s = f->sched;
+        if (source->interrupted && source->interrupted(source->ctx))
+                return -EINTR;
+        if (what == WAIT_STREAM)
+                s->stream.wanted_at = monotonic_ns();
+        if (source->wait == SCHED_NO_WAIT || s->waiters >= s->options.max_waiters)
+                return -EAGAIN;
+        s->waiters++;
+        pthread_cond_signal(&s->work);
+        pthread_mutex_unlock(&f->lock);
+        cond_wait_until(&s->room, &s->lock, monotonic_ns() + WAIT_NS);
+        s->waiters--;
+        pthread_mutex_unlock(&s->lock);
+        pthread_mutex_lock(&f->lock);
+        pthread_mutex_lock(&s->lock);
+        return 0;
+}
+
+void sched_wake(Sched *s)
+{
+        pthread_mutex_lock(&s->lock);
+        pthread_cond_broadcast(&s->room);
+        pthread_mutex_unlock(&s->lock);
+}
+
+/* ---- The write */
+
+static int fill_place(const struct place *p, const struct sched_source *source)
+{
+        if (p->job)
+                return source->fill(source->ctx, p->job->data + (p->offset - p->job->offset), p->size);
+        uint64_t offset = p->offset;
+        for (size_t left = p->size; left > 0;) {
+                size_t in = offset % POOL_CHUNK, n = MIN(left, POOL_CHUNK - in);
+                int r = source->fill(source->ctx, p->stage->chunks[offset / POOL_CHUNK] + in, n);
+                if (r < 0)
+                        return r;
+                offset += n;
+                left -= n;
+        }
+        return 0;
+}
+
+/* SchedFile.lock held, and given up while it waits. *size: in, what is asked; out, what was done. */
+static int write_some(SchedFile *f, uint64_t offset, size_t *size, const struct sched_source *source)
+{
+        struct place p;
+        bool open, replaces;
+        int r = find_open(f, offset, *size, &p, &open, &replaces);
+        *size = 0;
+        if (r < 0)
+                return r;
+        if (!open) {
+                pthread_mutex_lock(&f->sched->lock);
+                enum verdict v = find_place(f, replaces, &p, &r);
+                if (v == WAIT_ROOM || v == WAIT_STREAM)
+                        r = wait_for(f, v, source);
+                pthread_mutex_unlock(&f->sched->lock);
+                if (v != PLACED)
+                        return r;
+        }
+        r = fill_place(&p, source);
+        if (r == 0) {
+                struct tree_extent e = { offset, p.size, p.segment, p.offset };
+                r = tree_put_extent(f->sched->tree, f->ino, &e, now_ns());
+        }
+        unclaim(f, &p);
+        if (r == 0)
+                *size = p.size;
+        return r;
+}
+
+int sched_write(SchedFile *f, uint64_t offset, size_t size, const struct sched_source *source, size_t *done)
+{
+        *done = 0;
+        if (f->sched->read_only)
+                return -EROFS;
+        if (offset > INT64_MAX - size)
+                return -EFBIG;
+        int r = 0;
+        pthread_mutex_lock(&f->lock);
+        while (*done < size && r == 0) {
+                size_t n = size - *done;
+                r = write_some(f, offset + *done, &n, source);
+                *done += n;
+        }
+        pthread_mutex_unlock(&f->lock);
+        return r;
+}

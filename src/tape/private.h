@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/* What the modules of the tape layer share. Drive thread only. */
+#include <reelfs/tape.h>
+
+/* What MODE SENSE says and MODE SELECT takes, (6) or (10). */
+struct tape_mode {
+        uint8_t device_specific; /* SSC-5, mode parameter header: WP, buffered mode, speed */
+        uint8_t density;
+        uint32_t block_length;
+        bool has_descriptor;
+        uint8_t page[64];
+        size_t page_length; /* 0: no page */
+};
+
+enum position_state {
+        POSITION_UNKNOWN,  /* nothing may be read or written here */
+        POSITION_ASSUMED,  /* as READ POSITION said at open, which is not yet proved to work */
+        POSITION_DOUBTFUL, /* counted, but the drive was reset or moved by itself: verified before the next
+                              use */
+        POSITION_KNOWN,
+};
+
+struct Tape {
+        Transport *transport;
+        char *address;
+        struct tape_info info;
+        uint8_t *scratch; /* TAPE_SCRATCH bytes as the transport wants them aligned, for parameter data */
+
+        bool opening;     /* unit attentions of the past are absorbed */
+        bool changed;     /* the medium went away or was changed; sticky until tape_load */
+        bool gone;        /* the transport said so */
+        bool settling;    /* recover() is at work */
+        bool modes_stale; /* the drive was reset: what we set is gone */
+
+        bool mode6; /* the drive lacks MODE SENSE and SELECT (10) */
+        bool mode_changed, locked;
+        struct tape_mode former, mode; /* as found at open; in force now */
+        int compression;               /* -1: left alone */
+
+        enum position_state state;
+        uint64_t object; /* not with POSITION_UNKNOWN */
+        uint32_t partition;
+        bool early_warning; /* of the last write */
+        bool unsynced;      /* written since the last command that flushed the drive's buffer */
+
+        /* READ POSITION is believed once it has changed along with the count: there are drives that answer a
+         * constant. info.read_position is cleared where it has not. */
+        bool position_proved, position_asked;
+        uint64_t first_answer;
+};
+
+#define TAPE_SCRATCH 4096
+
+/* ---- command.c */
+enum operation {
+        OP_TEST_UNIT_READY,
+        OP_REWIND,
+        OP_READ_BLOCK_LIMITS,
+        OP_READ,
+        OP_WRITE,
+        OP_WRITE_FILEMARKS,
+        OP_SPACE6,
+        OP_SPACE16,
+        OP_INQUIRY,
+        OP_MODE_SENSE6,
+        OP_MODE_SENSE10,
+        OP_MODE_SELECT6,
+        OP_MODE_SELECT10,
+        OP_ERASE,
+        OP_ERASE_LONG,
+        OP_LOAD,
+        OP_PREVENT,
+        OP_LOCATE10,
+        OP_LOCATE16,
+        OP_READ_POSITION,
+        OP_LOG_SENSE,
+        OPERATIONS
+};
+
+struct tape_command {
+        enum operation operation;
+        struct transport_command c;
+        struct iovec iov; /* for command_data */
+        struct tape_sense sense;
+};
+
+void command_init(struct tape_command *cmd, enum operation operation);
+/* Parameter data of size bytes in t->scratch, cleared for TRANSPORT_IN. */
+void command_data(Tape *t, struct tape_command *cmd, enum transport_direction direction, size_t size);
+/* Executes, waits for a drive that is busy or becomes ready, repeats after unit attentions; where a command
+ * depends on modes or position they are re-established first. 0: cmd->sense says what came of it, and it is
+ * about this command, not an earlier one. Negative, logged: the outcome is unknown, or the command was not
+ * executed. */
+int command_run(Tape *t, struct tape_command *cmd);
+/* Logs cmd->sense as a failure and returns its error. */
+int command_fail(Tape *t, const struct tape_command *cmd);
+/* command_run; anything but TAPE_GOOD fails. */
+int command_do(Tape *t, struct tape_command *cmd);
+
+/* ---- mode.c */
+/* -EOPNOTSUPP, not logged: the drive has no such page. */
+int mode_sense(Tape *t, uint8_t page, struct tape_mode *mode);
+/* With the page, if page_length is not 0. */
+int mode_select(Tape *t, const struct tape_mode *mode);
+/* Reads what is in force into t->info and t->mode. */
+int mode_probe(Tape *t);
+/* Block length, compression and medium lock as we had set them. */
+int mode_restore(Tape *t);
+int medium_lock(Tape *t, bool lock);
+
+/* ---- probe.c */
+/* TEST UNIT READY until it is or there is no tape; sets info.loaded. */
+int probe_ready(Tape *t);
+int probe_drive(Tape *t);
+/* What the drive can do with the tape that is loaded. Leaves the position as found, or, where that cannot be
+ * told, at BOP. */
+int probe_medium(Tape *t);
+
+/* ---- position.c */
+void position_lost(Tape *t);
+void position_known(Tape *t, uint64_t object);
+/* READ POSITION. -EOPNOTSUPP, not logged: the drive does not say. */
+int position_read(Tape *t, struct tape_position *p);
+/* Compares READ POSITION with the count, until it is proved or found wrong. */
+void position_prove(Tape *t);
+/* After a command that leaves the count unknown: takes the drive's word. -ENOMSG, not logged: there is none
+ * that can be believed; the position is lost. */
+int position_resync(Tape *t);
+/* -EIO, logged, if the position is not known. */
+int position_require(Tape *t);
+int position_rewind(Tape *t);
+
+/* ---- space.c */
+/* SPACE over blocks, count not 0, or less of them if the command takes no more; goes on counting. *outcome:
+ * TAPE_GOOD, TAPE_FILEMARK (passed, and counted), TAPE_EOD, TAPE_BOP. -ENOMSG, not logged: it stopped early
+ * and the drive does not say where; the position is lost. */
+int space_blocks(Tape *t, int64_t count, enum tape_outcome *outcome);
+/* By SPACE alone, from here if that is known and not behind object, else from the beginning. *outcome:
+ * TAPE_GOOD, or TAPE_EOD, where the tape is then. */
+int space_to(Tape *t, uint64_t object, enum tape_outcome *outcome);
+
+/* ---- locate.c */
+/* To a logical object, whatever the count says about where the tape is now. */
+int position_go(Tape *t, uint64_t object);
+
+/* ---- recover.c */
+/* Takes note of unit attentions 29h and 2Ah. */
+void recover_note_reset(Tape *t);
+/* True if modes or position must be re-established before a command that depends on them. */
+bool recover_needed(const Tape *t);
+int recover(Tape *t);

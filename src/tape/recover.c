@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* After a reset: modes, medium lock and position as they were, or an error. */
+#include <errno.h>
+#include <inttypes.h>
+
+#include <reelfs/log.h>
+
+#include "private.h"
+
+#define ATTEMPTS 5 /* a drive that is reset again meanwhile */
+
+void recover_note_reset(Tape *t)
+{
+        t->modes_stale = true;
+        if (t->state != POSITION_UNKNOWN)
+                t->state = POSITION_DOUBTFUL;
+}
+
+bool recover_needed(const Tape *t)
+{
+        return t->modes_stale || t->state == POSITION_DOUBTFUL;
+}
+
+static int lost_data(Tape *t)
+{
+        position_lost(t);
+        return log_error(-EIO,
+                "%s: the drive was reset, and what was written shortly before is not on the tape",
+                t->address);
+}
+
+/* Nothing follows what we wrote: SSC-5, 4.2.4, a write makes its end the end of data. What does follow is
+ * older. */
+static int expect_eod(Tape *t)
+{
+        enum tape_outcome outcome;
+        int r = space_blocks(t, 1, &outcome);
+        if (r < 0)
+                return r;
+        return outcome == TAPE_EOD ? 0 : lost_data(t);
+}
+
+static int restore_position(Tape *t, uint64_t object, bool unsynced)
+{
+        struct tape_position p;
+        if (t->position_proved && position_read(t, &p) == 0 && p.object == object) {
+                position_known(t, object);
+                return 0;
+        }
+        log_debug("%s: going back to object %" PRIu64, t->address, object);
+        position_lost(t);
+        int r = position_go(t, object);
+        if (r == 0 && unsynced)
+                r = expect_eod(t);
+        return r == -ENODATA ? lost_data(t) : r;
+}
+
+int recover(Tape *t)
+{
+        bool move = t->state == POSITION_DOUBTFUL, unsynced = t->unsynced;
+        uint64_t object = t->object;
+        int r = 0;
+        t->settling = true;
+        for (int i = 0; i < ATTEMPTS; i++) {
+                bool stale = t->modes_stale;
+                t->modes_stale = false;
+                r = stale ? mode_restore(t) : 0;
+                if (r == 0 && move)
+                        r = restore_position(t, object, unsynced);
+                if (!t->modes_stale)
+                        break;
+        }
+        t->settling = false;
+        if (r == 0 && t->modes_stale)
+                r = log_error(-EIO, "%s: the drive is reset again and again", t->address);
+        if (r < 0) {
+                t->modes_stale = true;
+                position_lost(t);
+        }
+        return r;
+}

@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Moving the tape, and saying where it is. Each movement first brings what is in the buffer onto the medium.
+ */
+#include <glib.h>
+#include <scsi/sg_unaligned.h>
+
+#include "drive.h"
+
+void drive_rewind(struct drive *d, struct request *r)
+{
+        drive_synchronize(d);
+        d->position = 0;
+}
+
+void drive_load_unload(struct drive *d, struct request *r)
+{
+        bool load = r->cdb[4] & 0x01;
+        if (load && !d->loaded)
+                return drive_load(d);
+        if (!d->loaded)
+                return request_fail(r, SENSE_NOT_LOADED);
+        if (!load && d->prevented)
+                return request_fail(r, SENSE_REMOVAL_PREVENTED);
+        drive_flush(d, r);
+        d->position = 0;
+        d->loaded = load;
+}
+
+void drive_prevent_removal(struct drive *d, struct request *r)
+{
+        d->prevented = r->cdb[4] & 0x01;
+}
+
+/* SSC-5, SPACE. rest: blocks or filemarks still to go, without sign. */
+static void stop_at_beginning(struct request *r, uint64_t rest)
+{
+        request_fail_information(r, SENSE_BEGINNING_OF_PARTITION, (int64_t)MIN(rest, INT64_MAX));
+        r->sense.eom = true;
+}
+
+static bool is_block(const struct drive *d, uint64_t object)
+{
+        enum cartridge_kind kind = cartridge_kind(d->cartridge, object);
+        return kind == CARTRIDGE_RECORD || kind == CARTRIDGE_BAD_RECORD;
+}
+
+static void blocks_forward(struct drive *d, struct request *r, uint64_t rest)
+{
+        for (; rest > 0 && is_block(d, d->position); rest--)
+                d->position++;
+        if (rest > 0)
+                drive_stop(d, r, (int64_t)MIN(rest, INT64_MAX));
+}
+
+static void blocks_backward(struct drive *d, struct request *r, uint64_t rest)
+{
+        for (; rest > 0 && d->position > 0 && is_block(d, d->position - 1); rest--)
+                d->position--;
+        if (rest == 0)
+                return;
+        if (d->position == 0)
+                return stop_at_beginning(r, rest);
+        d->position--;
+        request_fail_information(r, SENSE_FILEMARK, (int64_t)MIN(rest, INT64_MAX));
+        r->sense.filemark = true;
+}
+
+static void filemarks_forward(struct drive *d, struct request *r, uint64_t rest)
+{
+        for (; rest > 0 && d->position < cartridge_count(d->cartridge); d->position++)
+                rest -= !is_block(d, d->position);
+        if (rest > 0)
+                drive_stop(d, r, (int64_t)MIN(rest, INT64_MAX));
+}
+
+static void filemarks_backward(struct drive *d, struct request *r, uint64_t rest)
+{
+        for (; rest > 0 && d->position > 0; d->position--)
+                rest -= !is_block(d, d->position - 1);
+        if (rest > 0)
+                stop_at_beginning(r, rest);
+}
+
+static void to_end_of_data(struct drive *d, struct request *r, uint64_t rest)
+{
+        d->position = cartridge_count(d->cartridge);
+        if (cartridge_kind(d->cartridge, d->position) == CARTRIDGE_TORN)
+                request_fail(r, SENSE_NO_END_OF_DATA);
+}
+
+/* By CODE; count is two's complement. */
+static void space(struct drive *d, struct request *r, int64_t count)
+{
+        static const struct {
+                void (*forward)(struct drive *d, struct request *r, uint64_t rest);
+                void (*backward)(struct drive *d, struct request *r, uint64_t rest);
+        } codes[] = {
+                [0] = { blocks_forward, blocks_backward },
+                [1] = { filemarks_forward, filemarks_backward },
+                [3] = { to_end_of_data, to_end_of_data },
+        };
+        unsigned code = r->cdb[1] & 0x0f;
+        if (code >= G_N_ELEMENTS(codes) || !codes[code].forward)
+                return request_invalid_field(r, 1, 3);
+        d->statistics.spaces++;
+        drive_synchronize(d);
+        if (count < 0)
+                codes[code].backward(d, r, 0 - (uint64_t)count);
+        else
+                codes[code].forward(d, r, (uint64_t)count);
+}
+
+void drive_space6(struct drive *d, struct request *r)
+{
+        uint32_t count = sg_get_unaligned_be24(r->cdb + 2);
+        space(d, r, count & 0x800000 ? (int64_t)count - 0x1000000 : count);
+}
+
+void drive_space16(struct drive *d, struct request *r)
+{
+        space(d, r, (int64_t)sg_get_unaligned_be64(r->cdb + 4));
+}
+
+/* partition_byte: where PARTITION is in the CDB; it counts if CP is set. */
+static void locate(struct drive *d, struct request *r, uint64_t object, unsigned partition_byte)
+{
+        bool change_partition = r->cdb[1] & 0x02;
+        if (change_partition && r->cdb[partition_byte])
+                return request_invalid_field(r, partition_byte, 7);
+        d->statistics.locates++;
+        drive_synchronize(d);
+        uint64_t count = cartridge_count(d->cartridge);
+        d->position = MIN(object, count);
+        if (object <= count)
+                return;
+        bool torn = cartridge_kind(d->cartridge, count) == CARTRIDGE_TORN;
+        request_fail(r, torn ? SENSE_NO_END_OF_DATA : SENSE_END_OF_DATA);
+}
+
+void drive_locate10(struct drive *d, struct request *r)
+{
+        locate(d, r, sg_get_unaligned_be32(r->cdb + 3), 8);
+}
+
+void drive_locate16(struct drive *d, struct request *r)
+{
+        locate(d, r, sg_get_unaligned_be64(r->cdb + 4), 3);
+}
+
+enum {
+        POSITION_BOP = 0x80,
+        POSITION_EOP = 0x40,
+        POSITION_LOCU = 0x20, /* number of objects in the buffer does not fit its field */
+        POSITION_BYCU = 0x10, /* number of bytes in the buffer likewise */
+        POSITION_PERR = 0x02, /* the position does not fit its field */
+};
+
+static uint8_t position_flags(const struct drive *d)
+{
+        uint8_t flags = d->position == 0 ? POSITION_BOP : 0;
+        if (!drive_lacks(d, VIRTUAL_NO_EOM_POSITION) && drive_past_early_warning(d, d->position))
+                flags |= POSITION_EOP;
+        return flags;
+}
+
+/* SSC-5, READ POSITION, short form. What was not synchronized counts as being in the buffer. */
+static void position_short(struct drive *d, struct request *r)
+{
+        uint8_t data[20] = { 0 };
+        uint64_t on_medium = MIN(d->synced, d->position), objects = d->position - on_medium;
+        uint64_t bytes = cartridge_data_before(d->cartridge, on_medium);
+        bytes = cartridge_data_before(d->cartridge, d->position) - bytes;
+        data[0] = position_flags(d);
+        if (d->position > UINT32_MAX)
+                data[0] |= POSITION_PERR;
+        sg_put_unaligned_be32((uint32_t)d->position, data + 4);
+        sg_put_unaligned_be32((uint32_t)on_medium, data + 8);
+        if (objects > 0xffffff)
+                data[0] |= POSITION_LOCU;
+        else
+                sg_put_unaligned_be24((uint32_t)objects, data + 13);
+        if (bytes > UINT32_MAX)
+                data[0] |= POSITION_BYCU;
+        else
+                sg_put_unaligned_be32((uint32_t)bytes, data + 16);
+        request_reply(r, data, sizeof(data), sizeof(data));
+}
+
+static void position_long(struct drive *d, struct request *r)
+{
+        uint8_t data[32] = { 0 };
+        data[0] = position_flags(d);
+        sg_put_unaligned_be64(d->position, data + 8);
+        sg_put_unaligned_be64(cartridge_filemarks_before(d->cartridge, d->position), data + 16);
+        request_reply(r, data, sizeof(data), sizeof(data));
+}
+
+void drive_read_position(struct drive *d, struct request *r)
+{
+        switch (r->cdb[1]) {
+        case 0x00:
+                return position_short(d, r);
+        case 0x06:
+                return position_long(d, r);
+        default:
+                return request_invalid_field(r, 1, 4);
+        }
+}

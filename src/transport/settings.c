@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <glib.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include <reelfs/log.h>
+#include <reelfs/util.h>
+
+#include "settings.h"
+
+#define DEFAULT_FIXED_BLOCK 32768
+#define DEFAULT_MAX_TRANSFER (8 << 20)
+#define EARLY_WARNING_LEAST (UINT64_C(4) << 20)
+
+static const struct {
+        const char *name;
+        unsigned bit;
+} abilities[] = {
+        { "locate16", VIRTUAL_NO_LOCATE16 },
+        { "locate10", VIRTUAL_NO_LOCATE10 },
+        { "read-position", VIRTUAL_NO_READ_POSITION },
+        { "space16", VIRTUAL_NO_SPACE16 },
+        { "mode10", VIRTUAL_NO_MODE10 },
+        { "capacity", VIRTUAL_NO_CAPACITY },
+        { "variable", VIRTUAL_NO_VARIABLE },
+        { "eom-position", VIRTUAL_NO_EOM_POSITION },
+};
+
+static char *key_file_path(const char *path)
+{
+        return g_strconcat(path, ".cartridge", NULL);
+}
+
+/* The first thing wrong is logged and is the error; what comes after it does not matter. */
+struct reader {
+        GKeyFile *file;
+        const char *name; /* of the file */
+        int error;
+};
+
+static void reader_fail(struct reader *r, const char *key, const char *expected)
+{
+        if (r->error == 0)
+                r->error = log_error(-EINVAL, "%s: %s has to be %s", r->name, key, expected);
+}
+
+/* The functions below leave *value alone if the key is not there. */
+static void read_number(struct reader *r, const char *group, const char *key, uint64_t max, uint64_t *value)
+{
+        g_autofree char *text = g_key_file_get_string(r->file, group, key, NULL);
+        g_autofree char *expected = g_strdup_printf("a number, at most %" PRIu64, max);
+        uint64_t n;
+        if (!text)
+                return;
+        if (parse_size(g_strstrip(text), &n) < 0 || n > max)
+                return reader_fail(r, key, expected);
+        *value = n;
+}
+
+static void read_number32(struct reader *r, const char *group, const char *key, uint32_t max, uint32_t *value)
+{
+        uint64_t n = *value;
+        read_number(r, group, key, max, &n);
+        *value = (uint32_t)n;
+}
+
+static void read_flag(struct reader *r, const char *group, const char *key, bool *value)
+{
+        g_autoptr(GError) error = NULL;
+        if (!g_key_file_has_key(r->file, group, key, NULL))
+                return;
+        *value = g_key_file_get_boolean(r->file, group, key, &error);
+        if (error)
+                reader_fail(r, key, "true or false");
+}
+
+static void read_ratio(struct reader *r, const char *group, const char *key, double *value)
+{
+        g_autoptr(GError) error = NULL;
+        if (!g_key_file_has_key(r->file, group, key, NULL))
+                return;
+        *value = g_key_file_get_double(r->file, group, key, &error);
+        if (error || !(*value >= 0.0 && *value <= 1.0))
+                reader_fail(r, key, "a number from 0 to 1");
+}
+
+static void read_lacks(struct reader *r, unsigned *lacks)
+{
+        g_auto(GStrv) names = g_key_file_get_string_list(r->file, "drive", "lacks", NULL, NULL);
+        for (char **name = names; name && *name; name++) {
+                size_t i = 0;
+                while (i < G_N_ELEMENTS(abilities) && strcmp(abilities[i].name, g_strstrip(*name)) != 0)
+                        i++;
+                if (i == G_N_ELEMENTS(abilities))
+                        return reader_fail(r, "lacks", "a list of abilities that a drive can lack");
+                *lacks |= abilities[i].bit;
+        }
+}
+
+static void read_barcode(struct reader *r, char *barcode, size_t size)
+{
+        g_autofree char *text = g_key_file_get_string(r->file, "cartridge", "barcode", NULL);
+        if (text && g_strlcpy(barcode, g_strstrip(text), size) >= size)
+                reader_fail(r, "barcode", "at most 32 characters");
+}
+
+static void set_defaults(struct virtual_cartridge *c)
+{
+        if (c->early_warning == 0)
+                c->early_warning = MIN(MAX(c->capacity / 64, EARLY_WARNING_LEAST), c->capacity / 2);
+        if (c->fixed_block == 0)
+                c->fixed_block = DEFAULT_FIXED_BLOCK;
+        if (c->max_transfer == 0)
+                c->max_transfer = DEFAULT_MAX_TRANSFER;
+}
+
+/* What the values say together. Returns what is wrong, or NULL. */
+static const char *contradiction(const struct virtual_cartridge *c)
+{
+        if (c->capacity > 0 && c->early_warning > c->capacity)
+                return "early warning cannot begin before the cartridge does";
+        if (c->fixed_block > UINT16_MAX)
+                return "fixed blocks are at most 65535 bytes long";
+        return NULL;
+}
+
+static void read_settings(struct reader *r, struct settings *s)
+{
+        struct virtual_cartridge *c = &s->cartridge;
+        read_barcode(r, c->barcode, sizeof(c->barcode));
+        read_number(r, "cartridge", "capacity", INT64_MAX, &c->capacity);
+        read_number(r, "cartridge", "early-warning", INT64_MAX, &c->early_warning);
+        read_flag(r, "cartridge", "write-protected", &c->write_protected);
+        read_lacks(r, &c->lacks);
+        read_number32(r, "drive", "fixed-block", UINT16_MAX, &c->fixed_block);
+        read_number32(r, "drive", "max-transfer", INT32_MAX, &c->max_transfer);
+        read_number(r, "test", "power-cut-after", UINT64_MAX, &s->power_cut_after);
+        read_ratio(r, "test", "power-cut-keep", &s->power_cut_keep);
+}
+
+int settings_load(const char *path, struct settings *settings)
+{
+        g_autofree char *name = key_file_path(path);
+        g_autoptr(GKeyFile) file = g_key_file_new();
+        g_autoptr(GError) error = NULL;
+        struct reader r = { .file = file, .name = name };
+        *settings = (struct settings){ 0 };
+        if (!g_key_file_load_from_file(file, name, G_KEY_FILE_NONE, &error) &&
+                !g_error_matches(error, G_FILE_ERROR, G_FILE_ERROR_NOENT))
+                return log_error(
+                        -EINVAL, "%s: cannot read the cartridge's key file: %s", name, error->message);
+        read_settings(&r, settings);
+        const char *wrong = contradiction(&settings->cartridge);
+        if (r.error == 0 && wrong)
+                r.error = log_error(-EINVAL, "%s: %s", name, wrong);
+        set_defaults(&settings->cartridge);
+        return r.error;
+}
+
+static void put_number(GKeyFile *file, const char *group, const char *key, uint64_t value)
+{
+        if (value > 0)
+                g_key_file_set_uint64(file, group, key, value);
+}
+
+int settings_save(const char *path, const struct virtual_cartridge *c)
+{
+        g_autofree char *name = key_file_path(path);
+        g_autoptr(GKeyFile) file = g_key_file_new();
+        g_autoptr(GError) error = NULL;
+        const char *wrong = contradiction(c);
+        if (wrong)
+                return log_error(-EINVAL, "%s: %s", path, wrong);
+        g_key_file_set_string(file, "cartridge", "barcode", c->barcode);
+        g_key_file_set_uint64(file, "cartridge", "capacity", c->capacity);
+        put_number(file, "cartridge", "early-warning", c->early_warning);
+        g_key_file_set_boolean(file, "cartridge", "write-protected", c->write_protected);
+        const char *lacks[G_N_ELEMENTS(abilities)];
+        size_t n = 0;
+        for (size_t i = 0; i < G_N_ELEMENTS(abilities); i++)
+                if (c->lacks & abilities[i].bit)
+                        lacks[n++] = abilities[i].name;
+        if (n > 0)
+                g_key_file_set_string_list(file, "drive", "lacks", lacks, n);
+        put_number(file, "drive", "fixed-block", c->fixed_block);
+        put_number(file, "drive", "max-transfer", c->max_transfer);
+        if (!g_key_file_save_to_file(file, name, &error))
+                return log_error(-EIO, "%s: cannot write the cartridge's key file: %s", name, error->message);
+        return 0;
+}

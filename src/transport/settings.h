@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/* The key file of a cartridge (see reelfs/virtual.h). */
+#include <reelfs/virtual.h>
+
+#define SETTINGS_MAX_BLOCK 0x800000u /* longest block of a drive that takes variable ones */
+
+struct settings {
+        struct virtual_cartridge cartridge;
+        uint64_t power_cut_after; /* commands; 0: never */
+        double power_cut_keep;
+};
+
+/* Of the cartridge at path; all members are set, defaults included. Logs the failure. -EINVAL: a value that
+ * cannot be. */
+int settings_load(const char *path, struct settings *settings);
+/* Overwrites the key file. Values that are 0, and so mean the default, are left out. Logs the failure. */
+int settings_save(const char *path, const struct virtual_cartridge *cartridge);

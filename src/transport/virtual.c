@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <fcntl.h>
+#include <glib.h>
+#include <unistd.h>
+
+#include <reelfs/log.h>
+#include <reelfs/util.h>
+
+#include "drive.h"
+
+/* The power goes, and with it the lock on the file: the cartridge can be put into another drive. Lock held.
+ */
+static int cut_power(struct drive *d, double keep)
+{
+        if (!d->cartridge)
+                return 0;
+        int r = cartridge_cut(d->cartridge, d->synced, keep);
+        cartridge_close(g_steal_pointer(&d->cartridge));
+        return r < 0 ? log_error_errno(r, "%s: cannot cut the cartridge", d->path) : 0;
+}
+
+static int virtual_execute(Transport *t, struct transport_command *command)
+{
+        struct drive *d = (struct drive *)t;
+        const struct settings *s = &d->settings;
+        int r = -ENODEV;
+        pthread_mutex_lock(&d->lock);
+        d->statistics.commands++;
+        if (s->power_cut_after > 0 && d->statistics.commands >= s->power_cut_after)
+                cut_power(d, s->power_cut_keep);
+        if (d->cartridge)
+                r = drive_execute(d, command);
+        pthread_mutex_unlock(&d->lock);
+        return r;
+}
+
+static void virtual_limits(Transport *t, struct transport_limits *limits)
+{
+        const struct drive *d = (const struct drive *)t;
+        *limits = (struct transport_limits){ .max_transfer = d->settings.cartridge.max_transfer,
+                .alignment = 1 };
+}
+
+static char *virtual_describe(Transport *t)
+{
+        const struct drive *d = (const struct drive *)t;
+        const char *barcode = d->settings.cartridge.barcode;
+        return g_strdup_printf("virtual drive with cartridge %s%s%s%s in a file", d->path,
+                *barcode ? " (" : "", barcode, *barcode ? ")" : "");
+}
+
+static void virtual_close(Transport *t)
+{
+        struct drive *d = (struct drive *)t;
+        cartridge_close(d->cartridge);
+        pthread_mutex_destroy(&d->lock);
+        g_free(d->path);
+        g_free(d);
+}
+
+static const struct transport_ops virtual_ops = {
+        .execute = virtual_execute,
+        .limits = virtual_limits,
+        .describe = virtual_describe,
+        .close = virtual_close,
+};
+
+int virtual_create(const char *path, const struct virtual_cartridge *cartridge)
+{
+        autofd fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+        if (fd < 0) {
+                int r = -errno;
+                return log_error_errno(r, "%s: cannot make a cartridge", path);
+        }
+        int r = settings_save(path, cartridge);
+        if (r < 0)
+                unlink(path);
+        return r;
+}
+
+int virtual_open(const char *path, bool read_only, Transport **ret)
+{
+        struct settings settings;
+        Cartridge *cartridge;
+        int r = settings_load(path, &settings);
+        if (r == 0)
+                r = cartridge_open(path, read_only || settings.cartridge.write_protected, &cartridge);
+        if (r < 0)
+                return r;
+        struct drive *d = g_new0(struct drive, 1);
+        d->transport.ops = &virtual_ops;
+        pthread_mutex_init(&d->lock, NULL);
+        d->path = g_strdup(path);
+        d->settings = settings;
+        d->cartridge = cartridge;
+        d->write_protected = !cartridge_is_writable(cartridge);
+        d->synced = cartridge_count(cartridge);
+        drive_mode_reset(d);
+        drive_load(d);
+        *ret = &d->transport;
+        return 0;
+}
+
+void virtual_statistics(Transport *t, struct virtual_statistics *s)
+{
+        struct drive *d = (struct drive *)t;
+        pthread_mutex_lock(&d->lock);
+        *s = d->statistics;
+        pthread_mutex_unlock(&d->lock);
+}
+
+int virtual_power_cut(Transport *t, double keep)
+{
+        struct drive *d = (struct drive *)t;
+        pthread_mutex_lock(&d->lock);
+        int r = cut_power(d, keep);
+        pthread_mutex_unlock(&d->lock);
+        return r;
+}
+
+void virtual_reset(Transport *t)
+{
+        struct drive *d = (struct drive *)t;
+        pthread_mutex_lock(&d->lock);
+        if (d->cartridge)
+                drive_reset(d);
+        pthread_mutex_unlock(&d->lock);
+}

@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/* What the files of this folder share. Every function here is called with the tree's lock held, and none
+ * takes it.
+ *
+ * Memory per file decides the shapes: inode and dentry are one allocation each (160 and, with a name of 20
+ * bytes, 80 bytes as malloc rounds them), the rest is a pointer in two hash tables and one in the directory's
+ * list. */
+#include <pthread.h>
+#include <sys/stat.h>
+
+#include <reelfs/tree.h>
+#include <reelfs/util.h>
+
+/* ---- Hash tables (hashtab.c): chained, links are embedded in the elements */
+struct hash_link {
+        struct hash_link *next;
+};
+
+struct hashtab {
+        struct hash_link **buckets;
+        size_t n;
+        unsigned bits; /* of the number of buckets */
+        uint64_t (*hash)(const Tree *t, const struct hash_link *link);
+};
+
+#define from_link(link, type) ((type *)((char *)(link)-offsetof(type, link)))
+
+void hashtab_init(Tree *t, struct hashtab *tab, uint64_t (*hash)(const Tree *, const struct hash_link *));
+void hashtab_free(struct hashtab *tab);
+/* The chain that holds what has this hash, and other things. */
+struct hash_link *hashtab_chain(const struct hashtab *tab, uint64_t hash);
+void hashtab_insert(Tree *t, struct hashtab *tab, struct hash_link *link);
+void hashtab_remove(Tree *t, struct hashtab *tab, struct hash_link *link);
+
+/* Keyed: whoever makes names or writes indexes cannot make them collide. */
+struct hash_key {
+        uint64_t sip[2];
+        uint64_t multiplier; /* odd */
+};
+void hash_key_init(struct hash_key *key);
+uint64_t hash_name(const struct hash_key *key, uint64_t parent, const char *name, size_t length);
+uint64_t hash_number(const struct hash_key *key, uint64_t number);
+
+/* ---- Objects */
+struct xattr {
+        struct xattr *next;
+        uint32_t size;
+        uint8_t name_length;
+        char data[]; /* name, NUL, value */
+};
+
+/* Names in the order of their cookies, which ascend as names are added. A removed name stays as its own
+ * tombstone (inode is NULL), so that a cookie always finds its place by binary search; compaction frees
+ * tombstones when they are half of all. */
+struct directory {
+        struct dentry **slots;
+        size_t n, max; /* tombstones included */
+        size_t first;  /* slots before it are tombstones */
+        size_t live;
+        uint64_t last_cookie;
+};
+
+struct inode {
+        struct hash_link link; /* Tree.inodes */
+        uint64_t ino, size;
+        struct tree_times times;
+        int64_t backup_time;
+        uint64_t refs;
+        uint64_t mapped;      /* bytes that extents cover */
+        struct dentry *names; /* the newest in a ring of all; its next is the oldest */
+        struct xattr *xattrs;
+        uint32_t uid, gid, nlink;
+        uint16_t mode;
+        bool readonly;
+        bool first_name; /* the name whose fileuid is ino exists */
+        uint32_t n_extents, max_extents;
+        union {
+                struct tree_extent one;   /* regular, max_extents is 0 */
+                struct tree_extent *many; /* regular, max_extents above 0 */
+                struct directory *dir;
+                char *target;
+                uint64_t rdev;
+        };
+};
+
+struct dentry {
+        struct hash_link link; /* Tree.dentries */
+        struct inode *inode;   /* NULL: removed */
+        struct inode *parent;
+        struct dentry *next; /* ring of the inode's names, oldest to newest */
+        uint64_t fileuid, cookie;
+        uint8_t length;
+        char name[]; /* with NUL */
+};
+
+/* A fileuid in use by a name of an inode whose ino is another number: with the inodes' own, all that are in
+ * use. */
+struct alias {
+        struct hash_link link; /* Tree.aliases */
+        uint64_t fileuid;
+};
+
+struct Tree {
+        pthread_mutex_t lock; /* guards all of the tree */
+        struct hash_key key;
+        struct hashtab inodes, dentries, aliases;
+        struct inode *root;
+        uint64_t highest_fileuid, changes;
+        struct tree_counts counts;
+};
+
+/* Links of one file; what st_nlink and its users (tar, rsync) are sure to hold. */
+#define TREE_LINK_MAX INT32_MAX
+
+static inline Tree *tree_lock(Tree *t)
+{
+        pthread_mutex_lock(&t->lock);
+        return t;
+}
+
+static inline void tree_unlock(Tree **t)
+{
+        pthread_mutex_unlock(&(*t)->lock);
+}
+
+/* autounlock Tree *t = tree_lock(tree); */
+#define autounlock __attribute__((cleanup(tree_unlock)))
+
+/* ---- Memory that tree_counts.memory knows of (tree.c). NULL when memory is out. */
+void *tree_alloc(Tree *t, size_t size);
+/* On failure mem stays as it is. */
+void *tree_realloc(Tree *t, void *mem, size_t old_size, size_t size);
+void tree_release(Tree *t, void *mem, size_t size);
+
+/* ---- Inodes (tree.c) */
+static inline bool is_dir(const struct inode *inode)
+{
+        return S_ISDIR(inode->mode);
+}
+
+/* An inode without names or references; target is copied. -EINVAL: no such file type, or a symlink without
+ * target. */
+int inode_new(Tree *t, uint64_t ino, uint32_t mode, uint64_t rdev, const char *target, struct inode **ret);
+struct inode *inode_find(Tree *t, uint64_t ino);
+/* -ESTALE: no such inode. */
+int inode_get(Tree *t, uint64_t ino, struct inode **ret);
+/* A directory that is in the tree: -ESTALE, -ENOTDIR, -ENOENT (removed). */
+int inode_get_dir(Tree *t, uint64_t ino, struct inode **ret);
+/* A regular file: -ESTALE, -EISDIR, -EINVAL. */
+int inode_get_file(Tree *t, uint64_t ino, struct inode **ret);
+/* Frees the inode unless it has a name or a reference. */
+void inode_put(Tree *t, struct inode *inode);
+void inode_attr(const struct inode *inode, struct tree_attr *attr);
+/* attr with a reference. */
+void inode_attr_ref(struct inode *inode, struct tree_attr *attr);
+void inode_set_size(Tree *t, struct inode *inode, uint64_t size);
+/* The inode differs from what an index says of it; ctime becomes now, and with data mtime; now 0 leaves them
+ * alone. */
+void inode_changed(Tree *t, struct inode *inode, bool data, int64_t now);
+
+/* ---- Names in a directory (directory.c) */
+/* -EINVAL, -ENAMETOOLONG. */
+int name_check(const char *name, size_t *length);
+struct dentry *dentry_find(Tree *t, const struct inode *dir, const char *name, size_t length);
+/* Not in any directory yet. */
+struct dentry *dentry_new(Tree *t, const char *name, size_t length, uint64_t fileuid);
+void dentry_free(Tree *t, struct dentry *d);
+/* Room for one more name, which dentry_insert takes and dentry_remove leaves. -ENOMEM. */
+int dir_reserve(Tree *t, struct directory *dir);
+void dentry_insert(Tree *t, struct inode *dir, struct dentry *d, struct inode *inode);
+/* d is gone afterwards. The inode stays, for dentry_insert or inode_put. */
+void dentry_remove(Tree *t, struct dentry *d);
+/* The names take each other's inode and fileuid. */
+void dentry_exchange(struct dentry *a, struct dentry *b);
+/* Index of the first slot whose cookie is at least cookie. */
+size_t dir_seek(const struct directory *dir, uint64_t cookie);
+/* The name at slot *i or behind it, and *i moves behind that; NULL: no more. */
+struct dentry *dir_next(const struct directory *dir, size_t *i);
+/* The directory's one name; NULL: the root, or removed. */
+static inline struct dentry *dir_dentry(const struct inode *dir)
+{
+        return dir->names;
+}
+void dir_free(Tree *t, struct directory *dir);
+
+/* ---- Names (names.c) */
+bool fileuid_is_alias(Tree *t, uint64_t fileuid);
+/* Puts name into dir. -ENOMEM, -EMLINK. */
+int name_add(
+        Tree *t, struct inode *dir, const char *name, size_t length, struct inode *inode, uint64_t fileuid);
+/* Removes the name for good, and the inode with its last one. */
+void name_drop(Tree *t, struct dentry *d, int64_t now);
+
+/* ---- Extents (extents.c) */
+static inline struct tree_extent *inode_extents(struct inode *inode)
+{
+        return inode->max_extents > 0 ? inode->many : &inode->one;
+}
+/* Gives an inode without extents these, in any order. -EINVAL: they overlap, reach beyond the size, or are
+ * void. */
+int extents_load(Tree *t, struct inode *inode, const struct tree_extent *extents, size_t n);
+void extents_free(Tree *t, struct inode *inode);
+
+/* ---- Extended attributes (xattr.c) */
+int xattr_put(Tree *t, struct inode *inode, const char *name, const void *value, size_t size, int flags);
+void xattrs_free(Tree *t, struct inode *inode);

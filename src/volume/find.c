@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Finding the last index of a reel volume: from the end of data back over filemarks, a segment at a time. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "handle.h"
+
+struct search {
+        Volume *v;
+        Tree *tree; /* of the index that was found */
+        bool end_known;
+        uint64_t end;       /* of data */
+        uint64_t start;     /* of the segment that was tried last */
+        uint64_t index_end; /* first object behind the index that was found, and its filemark */
+        char damage[300];   /* what is wrong with the newest index that is not valid; empty: none such */
+};
+
+/* Errors that say something about this piece of tape, not about the drive or memory. */
+static bool is_damage(int error)
+{
+        return error == -EUCLEAN || error == -EIO || error == -ENODATA;
+}
+
+static int damaged(struct search *s, const char *text)
+{
+        if (!s->damage[0])
+                g_strlcpy(s->damage, text, sizeof(s->damage));
+        return -EUCLEAN;
+}
+
+/* One block of the segment into v->buf. *length 0: its filemark, which is passed. -EUCLEAN: neither. */
+static int read_index_block(struct search *s, size_t *length)
+{
+        enum tape_outcome outcome;
+        int r = tape_read_block(s->v->tape, s->v->buf, s->v->label.block_length, length, &outcome);
+        if (r < 0)
+                return r;
+        if (outcome == TAPE_FILEMARK)
+                *length = 0;
+        return outcome == TAPE_GOOD || outcome == TAPE_FILEMARK ? 0 : -EUCLEAN;
+}
+
+/* Whether the block in v->buf is the first of an index that this volume wrote. */
+static bool is_our_index(struct search *s, size_t length, struct index_head *head)
+{
+        char token[TOKEN_HEX_LENGTH + 1];
+        if (!index_probe(s->v->buf, length, head))
+                return false;
+        token_make(s->v->label.key, SEGMENT_INDEX, s->v->label.uuid, head->segment, head->generation, token);
+        return strcmp(token, head->token) == 0;
+}
+
+/* The first block is in v->buf; the rest follows on the tape. */
+static int parse_index(
+        struct search *s, IndexReader *reader, size_t length, uint64_t *bytes, struct index_head *head)
+{
+        uint32_t block_length = s->v->label.block_length;
+        for (*bytes = 0; length > 0;) {
+                int r = index_reader_feed(reader, s->v->buf, length);
+                if (r < 0)
+                        return r == -EUCLEAN ? damaged(s, index_reader_why(reader)) : r;
+                *bytes += length;
+                bool short_block = length < block_length;
+                r = read_index_block(s, &length);
+                if (r == 0 && length > 0 && short_block)
+                        r = -EUCLEAN;
+                if (r < 0)
+                        return is_damage(r) ? damaged(s, "it cannot be read to its end") : r;
+        }
+        int r = index_reader_finish(reader, head);
+        return r == -EUCLEAN ? damaged(s, index_reader_why(reader)) : r;
+}
+
+/* What the document says of itself against where and how it was found. */
+static int check_index(struct search *s, const struct index_head *head, uint64_t generation)
+{
+        const struct segment *own = segments_find(&s->v->segments, head->segment);
+        if (head->block != s->start)
+                return damaged(s, "it says that it is elsewhere on the tape");
+        if (strcmp(head->uuid, s->v->label.uuid) != 0)
+                return damaged(s, "it is of another volume");
+        if (head->generation != generation)
+                return damaged(s, "its generation is not that of its token");
+        if (!own || own->kind != SEGMENT_INDEX || own->first_block != s->start ||
+                own != segments_last(&s->v->segments))
+                return damaged(s, "its segment table does not end with itself");
+        return 0;
+}
+
+static void take_index(struct search *s, const struct index_head *head, uint64_t bytes)
+{
+        Volume *v = s->v;
+        struct segment *own = segments_find(&v->segments, head->segment);
+        own->length = bytes;
+        v->filemarks = own->filemark + 1;
+        v->next_id = v->segments.all[v->segments.n - 1].id + 1;
+        v->end = s->index_end = segment_end(own, v->label.block_length) + 1;
+        v->info.generation = head->generation;
+        v->info.update_time = head->update_time;
+        v->info.index_block = head->block;
+        v->info.previous_index_block = head->previous_block;
+        v->info.index_length = bytes;
+        memcpy(v->info.index_creator, head->creator, sizeof(v->info.index_creator));
+}
+
+/* The segment that begins where the tape is. -EUCLEAN, -EIO: it is not a valid index. */
+static int try_segment(struct search *s)
+{
+        struct index_head head = { 0 };
+        size_t length;
+        uint64_t bytes;
+        int r = read_index_block(s, &length);
+        if (r < 0)
+                return r;
+        if (length == 0 || !is_our_index(s, length, &head))
+                return -EUCLEAN;
+        g_autoptr(Tree) tree = tree_new();
+        IndexReader *reader;
+        segments_clear(&s->v->segments);
+        r = index_reader_new(s->v->label.block_length, &s->v->segments, tree, &reader);
+        if (r < 0)
+                return r;
+        uint64_t generation = head.generation;
+        r = parse_index(s, reader, length, &bytes, &head);
+        index_reader_free(reader);
+        if (r == 0)
+                r = check_index(s, &head, generation);
+        if (r < 0)
+                return r;
+        take_index(s, &head, bytes);
+        s->tree = g_steal_pointer(&tree);
+        return 0;
+}
+
+/* To the beginning of the segment that the filemark at object ends, from before that filemark. */
+static int step_back(struct search *s)
+{
+        struct tape_position p;
+        enum tape_outcome outcome;
+        int r = tape_space_filemarks(s->v->tape, -1, NULL, &outcome);
+        if (r == 0 && outcome == TAPE_GOOD)
+                r = tape_space_filemarks(s->v->tape, 1, NULL, &outcome);
+        if (r == 0)
+                r = tape_get_position(s->v->tape, &p);
+        if (r < 0)
+                return r;
+        s->start = p.object;
+        return outcome == TAPE_GOOD && p.object >= s->v->content ? 0 : -ENOENT;
+}
+
+/* From the segment at which the tape is, backwards. -ENOENT: there is no valid index. */
+static int search_back(struct search *s)
+{
+        for (;;) {
+                int r = try_segment(s);
+                if (r == 0 || !is_damage(r))
+                        return r;
+                log_debug("%s: the segment at object %" PRIu64 " is no valid index", tape_address(s->v->tape),
+                        s->start);
+                if (s->start <= s->v->content)
+                        return -ENOENT;
+                r = tape_locate(s->v->tape, s->start - 1);
+                if (r == 0)
+                        r = step_back(s);
+                if (r < 0)
+                        return r;
+        }
+}
+
+static int search_from_end(struct search *s)
+{
+        struct tape_position p;
+        enum tape_outcome outcome;
+        int r = tape_get_position(s->v->tape, &p);
+        if (r < 0)
+                return r;
+        s->end_known = true;
+        s->end = p.object;
+        if (p.object <= s->v->content)
+                return -ENOENT;
+        /* Before the filemark that ends the last segment; what lies behind it has none and is no index. */
+        r = tape_space_filemarks(s->v->tape, -1, NULL, &outcome);
+        if (r == 0)
+                r = outcome == TAPE_GOOD ? step_back(s) : -ENOENT;
+        return r < 0 ? r : search_back(s);
+}
+
+/* There is no end of data. How far the tape can be read is found by going there. */
+static int search_torn(struct search *s)
+{
+        uint64_t filemarks = 0;
+        enum tape_outcome outcome = TAPE_GOOD;
+        struct tape_position p;
+        int r = tape_rewind(s->v->tape);
+        if (r < 0)
+                return r;
+        while (tape_space_filemarks(s->v->tape, 1, NULL, &outcome) == 0 && outcome == TAPE_GOOD)
+                filemarks++;
+        if (filemarks < 3) /* one behind each label, one behind the first index */
+                return -ENOENT;
+        r = tape_rewind(s->v->tape);
+        if (r == 0)
+                r = tape_space_filemarks(s->v->tape, (int64_t)filemarks - 1, NULL, &outcome);
+        if (r == 0)
+                r = tape_get_position(s->v->tape, &p);
+        if (r < 0)
+                return r;
+        s->start = p.object;
+        return search_back(s);
+}
+
+static void date_text(int64_t ns, char text[static TIME_TEXT_LENGTH + 1])
+{
+        format_time_ns(ns, text);
+        text[10] = ' ';
+        strcpy(text + 19, " UTC");
+}
+
+/* Data behind the index, or no end of it: nothing of that is overwritten. */
+static void explain(struct search *s)
+{
+        Volume *v = s->v;
+        char text[VOLUME_WHY_MAX], date[TIME_TEXT_LENGTH + 1];
+        if (s->end_known && s->end == s->index_end)
+                return;
+        date_text(v->info.update_time, date);
+        if (s->damage[0]) {
+                snprintf(text, sizeof(text),
+                        "the last index is damaged (%.80s); mounted read-only as of the one before it, of "
+                        "%s: copy off what "
+                        "you need",
+                        s->damage, date);
+        } else if (!s->end_known) {
+                snprintf(text, sizeof(text),
+                        "the volume was not closed: its data ends without an end-of-data mark; mounted "
+                        "read-only as of the "
+                        "last index, of %s: copy off what you need",
+                        date);
+        } else {
+                uint64_t objects = s->end - s->index_end;
+                g_autofree char *size = format_size(objects * v->label.block_length);
+                snprintf(text, sizeof(text),
+                        "the volume was not closed: %" PRIu64
+                        " objects (up to %s) follow the last index, of %s; mounted "
+                        "read-only as of that index: copy off what you need",
+                        objects, size, date);
+        }
+        volume_set_read_only(v, text);
+}
+
+int reel_find_index(Volume *v, Tree **tree, char why[static VOLUME_WHY_MAX])
+{
+        struct search s = { .v = v };
+        int r = tape_space_eod(v->tape);
+        if (r == 0)
+                r = search_from_end(&s);
+        else if (r == -ENODATA)
+                r = search_torn(&s);
+        if (r == -ENOENT) {
+                snprintf(why, VOLUME_WHY_MAX,
+                        "the volume has no valid index%s%s; copy its segments off with mt and dd",
+                        s.damage[0] ? ", the last one is damaged: " : "", s.damage);
+                return -EUCLEAN;
+        }
+        if (r == -ENOMEM)
+                return log_error(r, "%s: no memory for the index", tape_address(v->tape));
+        if (r < 0)
+                return r;
+        explain(&s);
+        *tree = s.tree;
+        return 0;
+}

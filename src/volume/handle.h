@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/* What the files of this folder share of a volume. */
+#include <pthread.h>
+#include <reelfs/log.h>
+#include <reelfs/util.h>
+
+#include "index.h"
+#include "profile.h"
+
+#define VOLUME_WHY_MAX 600
+
+struct Volume {
+        Tape *tape; /* borrowed */
+        const struct profile *profile;
+        struct label label;
+        bool fixed_only; /* the drive has no variable blocks: the last one of a segment is padded */
+
+        /* Drive thread only. */
+        char *buf; /* of whole blocks, page-aligned */
+        size_t buf_size;
+        Tree *tree;         /* borrowed, for the reserve; the one that volume_open gave */
+        uint64_t content;   /* first object behind the labels */
+        uint64_t filemarks; /* before the end of data */
+        bool at_end;        /* the tape is there, for sure */
+        bool open_tail;     /* no filemark is right before it, though one has to be */
+        uint64_t writing;   /* id of the segment that is half written; 0: none */
+        bool never_written; /* mounted read-only, for whatever reason */
+        int append_error;   /* sticky: no more data. 0, -ENOSPC or -EIO */
+        int commit_error;   /* sticky: no more indexes either */
+        bool left_out;      /* by the index being written: data that may still come */
+
+        /* Guards what follows, which only the drive thread changes, but for segments, to which others add.
+         * Taken with the tree's lock held, never the other way round. */
+        pthread_mutex_t lock;
+        uint64_t end; /* of data: the object number of what is written next */
+        struct segment_table segments;
+        uint64_t next_id;
+        struct volume_info info; /* but segments */
+        struct index_size {
+                uint64_t length, names, memory, segments; /* of the last index, for the reserve of the next */
+        } last;
+        uint64_t tree_changes;     /* when the last index was written */
+        uint64_t end_at_index;     /* the end of data then */
+        bool incomplete;           /* it left out data that may still come */
+        uint64_t remaining, total; /* bytes; total 0: the drive does not say */
+        bool early_warning;
+};
+
+static inline Volume *volume_lock(Volume *v)
+{
+        pthread_mutex_lock(&v->lock);
+        return v;
+}
+
+static inline void volume_unlock(Volume **v)
+{
+        pthread_mutex_unlock(&(*v)->lock);
+}
+
+/* autounlock Volume *locked = volume_lock(v); until the end of the block */
+#define autounlock __attribute__((cleanup(volume_unlock), unused))
+
+/* ---- volume.c */
+
+/* Memory that any transport takes, for g_free. NULL: out of memory. */
+char *volume_buffer(size_t size);
+
+/* A volume with buffers for its block length, which the drive has been set to; no segments. -ENOMEM. content:
+ * first object behind its labels. */
+int volume_new(Tape *tape, const struct label *label, uint64_t content, Volume **ret);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Volume, volume_close)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Tree, tree_free)
+/* From now on nothing more is written; reason is for people. */
+void volume_set_read_only(Volume *v, const char *reason);
+/* (drive) Asks the drive what room there is, if it says. */
+void volume_measure(Volume *v);
+/* Bytes to keep for the next full index. */
+uint64_t volume_reserve(Volume *v, Tree *tree);
+
+/* ---- labels.c: what is before the first segment. (drive)
+ * why: for people, what is wrong with what is on the tape; empty after errors of the drive, which were
+ * logged. */
+
+/* Reads the first block; the tape is behind it. volume_id: of a VOL1 label. why: what other data it is. */
+int labels_identify(
+        Tape *tape, enum volume_content *content, char volume_id[static 7], char why[static LABEL_WHY_MAX]);
+/* From behind the VOL1 label on: the XML document between two filemarks. *end: the first object behind. The
+ * caller frees. -EUCLEAN: it is not there. */
+int labels_read_xml(Tape *tape, char **xml, size_t *length, uint64_t *end, char why[static LABEL_WHY_MAX]);
+/* Both labels of a volume that can be mounted. *content: first object behind them. */
+int labels_read(Tape *tape, struct label *label, uint64_t *content, char why[static LABEL_WHY_MAX]);
+int labels_write(Tape *tape, const struct label *label, uint64_t *content);
+
+/* ---- find.c, of the reel profile. (drive) */
+int reel_find_index(Volume *v, Tree **tree, char why[static VOLUME_WHY_MAX]);
+
+/* ---- open.c. (drive) */
+
+/* volume_open, but what is wrong with the data on the tape is not logged: it goes into why, when the volume
+ * cannot be mounted, or becomes read_only_reason. why is empty after errors that were logged. */
+int volume_load(Tape *tape, bool read_only, Volume **ret, Tree **tree, char why[static VOLUME_WHY_MAX]);
+
+/* ---- append.c. (drive) */
+
+/* A filemark, where one is missing before the end of data. */
+int volume_end_tail(Volume *v);
+/* Writes length bytes from v->buf, whose rest is padded with fill where the drive needs it. *blocks: written,
+ * also on failure. */
+int volume_write_buffer(Volume *v, size_t length, char fill, size_t *blocks);
+/* Notes that a write failed: no more data is taken, and after anything but -ENOSPC nothing at all after one
+ * more index. Returns error. */
+int volume_fail(Volume *v, int error);
+/* After a failed write: finds what is on the medium, and corrects the segment table and the end of data to
+ * it. attempted: the length of the segment being written, if all had gone well; last: that would have been
+ * all of it. */
+void volume_settle(Volume *v, uint64_t attempted, bool last);
+/* Moves the end of data on by what was written. */
+void volume_advance(Volume *v, uint64_t objects, bool early_warning);

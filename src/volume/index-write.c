@@ -1,0 +1,375 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include <reelfs/util.h>
+
+#include "index.h"
+#include "keys.h"
+
+#define PROGRESS_NAMES 1024 /* between two reports */
+
+struct writer {
+        const struct index_source *source;
+        struct output *out;
+        struct index_result *result;
+        struct posix_defaults defaults;
+        bool in_xattrs; /* <extendedattributes> is open */
+        uint64_t names; /* in all, when the walk began */
+};
+
+/* ---- Elements. The full form has each on a line of its own. */
+
+static void end_line(struct writer *w)
+{
+        if (!w->source->compact)
+                output_bytes(w->out, "\n", 1);
+}
+
+static void open_tag(struct writer *w, const char *tag)
+{
+        output_bytes(w->out, "<", 1);
+        output_text(w->out, tag);
+        output_bytes(w->out, ">", 1);
+}
+
+static void close_tag(struct writer *w, const char *tag)
+{
+        output_bytes(w->out, "</", 2);
+        output_text(w->out, tag);
+        output_bytes(w->out, ">", 1);
+        end_line(w);
+}
+
+static void open_group(struct writer *w, const char *tag)
+{
+        open_tag(w, tag);
+        end_line(w);
+}
+
+static void element_text(struct writer *w, const char *tag, const char *text)
+{
+        open_tag(w, tag);
+        output_escaped(w->out, text, strlen(text));
+        close_tag(w, tag);
+}
+
+static void element_number(struct writer *w, const char *tag, uint64_t number)
+{
+        open_tag(w, tag);
+        output_number(w->out, number);
+        close_tag(w, tag);
+}
+
+static void element_bool(struct writer *w, const char *tag, bool value)
+{
+        element_text(w, tag, value ? "true" : "false");
+}
+
+static void element_time(struct writer *w, const char *tag, int64_t ns)
+{
+        char text[TIME_TEXT_LENGTH + 1];
+        format_time_ns(ns, text);
+        element_text(w, tag, text);
+}
+
+/* name, key, symlink: any bytes but NUL. */
+static void element_name(struct writer *w, const char *tag, const char *name)
+{
+        size_t length = strlen(name);
+        if (text_is_plain_name(name, length)) {
+                open_tag(w, tag);
+                output_escaped(w->out, name, length);
+        } else {
+                output_bytes(w->out, "<", 1);
+                output_text(w->out, tag);
+                output_text(w->out, " percentencoded=\"true\">");
+                output_percent(w->out, name, length);
+        }
+        close_tag(w, tag);
+}
+
+static void element_location(struct writer *w, const char *tag, uint64_t block)
+{
+        open_tag(w, tag);
+        element_text(w, "partition", w->source->label->partition);
+        element_number(w, "startblock", block);
+        close_tag(w, tag);
+}
+
+/* ---- Extended attributes */
+
+static void open_xattr(struct writer *w, const char *key)
+{
+        if (!w->in_xattrs)
+                open_group(w, "extendedattributes");
+        w->in_xattrs = true;
+        open_tag(w, "xattr");
+        element_name(w, "key", key);
+}
+
+static void write_xattr(struct writer *w, const char *key, const void *value, size_t size)
+{
+        open_xattr(w, key);
+        if (size == 0) {
+                output_text(w->out, "<value/>");
+        } else if (text_is_plain_value(value, size)) {
+                output_text(w->out, "<value>");
+                output_escaped(w->out, value, size);
+                output_text(w->out, "</value>");
+        } else {
+                output_text(w->out, "<value type=\"base64\">");
+                output_base64(w->out, value, size);
+                output_text(w->out, "</value>");
+        }
+        end_line(w);
+        close_tag(w, "xattr");
+}
+
+static int on_xattr(void *ctx, const char *name, const void *value, size_t size)
+{
+        struct writer *w = ctx;
+        g_autofree char *key = key_from_xattr(name);
+        write_xattr(w, key, value, size);
+        return w->out->error;
+}
+
+static void write_posix(struct writer *w, const struct tree_entry *entry)
+{
+        const struct tree_attr *a = &entry->attr;
+        bool grouped = !S_ISDIR(a->mode) && (a->nlink > 1 || entry->ino != entry->fileuid);
+        struct posix_attr attr = { .mode = a->mode,
+                .uid = a->uid,
+                .gid = a->gid,
+                .rdev = a->rdev,
+                .link = grouped ? entry->ino : 0 };
+        char text[POSIX_TEXT_MAX];
+        posix_to_text(&w->defaults, &attr, text);
+        if (text[0])
+                write_xattr(w, KEY_POSIX, text, strlen(text));
+}
+
+/* The facts of the XML label but the key, which is what tokens rest on. */
+static void write_label(struct writer *w)
+{
+        const struct label *label = w->source->label;
+        char time[TIME_TEXT_LENGTH + 1];
+        format_time_ns(label->format_time, time);
+        g_autofree char *text = g_strdup_printf(
+                "version=%u.%u\ncreator=%s\nformattime=%s\nvolumeuuid=%s\nprofile=%s\n"
+                "volumename=%s\nvolumeid=%s\nblocksize=%" G_GUINT32_FORMAT "\ncompression=%s",
+                label->major, label->minor, label->creator, time, label->uuid, label->profile, label->name,
+                label->volume_id, label->block_length, label->compression ? "true" : "false");
+        write_xattr(w, KEY_LABEL, text, strlen(text));
+}
+
+static void write_segments(struct writer *w)
+{
+        struct segment s = { 0 };
+        char line[SEGMENT_LINE_MAX];
+        open_xattr(w, KEY_SEGMENTS);
+        open_tag(w, "value");
+        while (w->source->segment(w->source->ctx, s.id, &s)) {
+                segment_to_line(&s, line);
+                output_text(w->out, line);
+        }
+        close_tag(w, "value");
+        close_tag(w, "xattr");
+}
+
+static void write_root_xattrs(struct writer *w)
+{
+        char text[POSIX_TEXT_MAX];
+        write_label(w);
+        posix_defaults_to_text(&w->defaults, text);
+        write_xattr(w, KEY_DEFAULTS, text, strlen(text));
+        write_segments(w);
+}
+
+static int write_xattrs(struct writer *w, const struct tree_entry *entry, bool root)
+{
+        if (root)
+                write_root_xattrs(w);
+        write_posix(w, entry);
+        int r = tree_visit_xattrs(w->source->tree, entry, on_xattr, w);
+        if (w->in_xattrs)
+                close_tag(w, "extendedattributes");
+        w->in_xattrs = false;
+        return r;
+}
+
+/* ---- Extents */
+
+/* The file's length, as far as the tape has it: up to the first extent that is not there whole. *n: extents
+ * below it. */
+static uint64_t known_length(struct writer *w, const struct tree_entry *entry, size_t *n)
+{
+        for (*n = 0; *n < entry->n_extents; (*n)++) {
+                const struct tree_extent *e = &entry->extents[*n];
+                struct index_place place;
+                w->source->place(w->source->ctx, e, &place);
+                if (place.usable >= e->length)
+                        continue;
+                w->result->cut++;
+                if (place.usable > 0)
+                        (*n)++;
+                return e->file_offset + place.usable;
+        }
+        return entry->attr.size;
+}
+
+static void write_extents(struct writer *w, const struct tree_entry *entry, size_t n)
+{
+        if (n == 0)
+                return;
+        open_group(w, "extentinfo");
+        for (size_t i = 0; i < n; i++) {
+                const struct tree_extent *e = &entry->extents[i];
+                struct index_place place;
+                w->source->place(w->source->ctx, e, &place);
+                open_tag(w, "extent");
+                if (e->file_offset > 0 || !w->source->compact)
+                        element_number(w, "fileoffset", e->file_offset);
+                if (!w->source->compact)
+                        element_text(w, "partition", w->source->label->partition);
+                element_number(w, "startblock", place.block);
+                if (place.byte_offset > 0 || !w->source->compact)
+                        element_number(w, "byteoffset", place.byte_offset);
+                element_number(w, "bytecount", MIN(place.usable, e->length));
+                close_tag(w, "extent");
+        }
+        close_tag(w, "extentinfo");
+}
+
+/* ---- Entries */
+
+static void write_times(struct writer *w, const struct tree_entry *entry)
+{
+        const struct tree_times *t = &entry->attr.times;
+        const struct {
+                const char *tag;
+                int64_t ns;
+        } times[] = {
+                { "creationtime", t->btime },
+                { "changetime", t->ctime },
+                { "modifytime", t->mtime },
+                { "accesstime", t->atime },
+                { "backuptime", entry->backup_time },
+        };
+        for (unsigned i = 0; i < G_N_ELEMENTS(times); i++) {
+                if (!w->source->compact || times[i].ns != t->mtime || i == 2)
+                        element_time(w, times[i].tag, times[i].ns);
+        }
+}
+
+static void write_readonly(struct writer *w, const struct tree_entry *entry)
+{
+        if (entry->readonly || !w->source->compact)
+                element_bool(w, "readonly", entry->readonly);
+}
+
+static int enter_directory(struct writer *w, const struct tree_entry *entry)
+{
+        bool root = entry->name[0] == '\0';
+        open_group(w, "directory");
+        element_name(w, "name", root ? w->source->label->name : entry->name);
+        write_readonly(w, entry);
+        write_times(w, entry);
+        element_number(w, "fileuid", entry->fileuid);
+        int r = write_xattrs(w, entry, root);
+        open_group(w, "contents");
+        return r;
+}
+
+static int write_file(struct writer *w, const struct tree_entry *entry)
+{
+        size_t n = 0;
+        uint64_t length = S_ISREG(entry->attr.mode) ? known_length(w, entry, &n) : 0;
+        open_group(w, "file");
+        element_name(w, "name", entry->name);
+        element_number(w, "length", length);
+        write_readonly(w, entry);
+        if (!w->source->compact)
+                element_bool(w, "openforwrite", false);
+        write_times(w, entry);
+        element_number(w, "fileuid", entry->fileuid);
+        int r = write_xattrs(w, entry, false);
+        if (entry->target)
+                element_name(w, "symlink", entry->target);
+        write_extents(w, entry, n);
+        close_tag(w, "file");
+        return r;
+}
+
+static int on_enter(void *ctx, const struct tree_entry *entry)
+{
+        struct writer *w = ctx;
+        const struct volume_progress *progress = w->source->progress;
+        if (progress && w->result->names % PROGRESS_NAMES == 0)
+                progress->report(progress->ctx, w->result->names, w->names);
+        w->result->names++;
+        int r = S_ISDIR(entry->attr.mode) ? enter_directory(w, entry) : write_file(w, entry);
+        return r < 0 ? r : w->out->error;
+}
+
+static int on_leave(void *ctx, const struct tree_entry *entry)
+{
+        struct writer *w = ctx;
+        close_tag(w, "contents");
+        close_tag(w, "directory");
+        return w->out->error;
+}
+
+static void write_head(struct writer *w)
+{
+        const struct index_head *h = w->source->head;
+        output_text(w->out, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
+        output_format(w->out,
+                "<?reelfs segment=\"%" G_GUINT64_FORMAT "\" generation=\"%" G_GUINT64_FORMAT
+                "\" token=\"%s\"?>\n",
+                h->segment, h->generation, h->token);
+        output_text(w->out, "<ltfsindex version=\"" INDEX_VERSION "\">");
+        end_line(w);
+        element_text(w, "creator", h->creator);
+        element_text(w, "volumeuuid", h->uuid);
+        element_number(w, "generationnumber", h->generation);
+        element_time(w, "updatetime", h->update_time);
+        element_location(w, "location", h->block);
+        if (h->previous_block)
+                element_location(w, "previousgenerationlocation", h->previous_block);
+        element_bool(w, "allowpolicyupdate", false);
+        element_number(w, "highestfileuid", h->highest_fileuid);
+}
+
+/* What most entries have need not be said with each of them: the root's owner, and the usual modes. */
+static int choose_defaults(struct writer *w)
+{
+        struct tree_attr root;
+        int r = tree_getattr(w->source->tree, TREE_ROOT, &root);
+        if (r < 0)
+                return r;
+        w->defaults = (struct posix_defaults){
+                .file_mode = 0644, .dir_mode = 0755, .uid = root.uid, .gid = root.gid
+        };
+        return 0;
+}
+
+int index_write(const struct index_source *source, struct output *out, struct index_result *result)
+{
+        static const struct tree_visitor visitor = { .enter = on_enter, .leave = on_leave };
+        struct writer w = { .source = source, .out = out, .result = result };
+        struct tree_counts counts;
+        *result = (struct index_result){ 0 };
+        tree_get_counts(source->tree, &counts);
+        w.names = counts.names;
+        int r = choose_defaults(&w);
+        if (r < 0)
+                return r;
+        write_head(&w);
+        r = tree_walk(source->tree, &visitor, &w);
+        output_text(out, "</ltfsindex>\n");
+        if (r == 0 && source->progress)
+                source->progress->report(source->progress->ctx, result->names, MAX(result->names, w.names));
+        return r < 0 ? r : out->error;
+}

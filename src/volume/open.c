@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <string.h>
+
+#include "handle.h"
+
+/* Why nothing can be written, apart from what the index search found. */
+static void check_writable(Volume *v, bool read_only)
+{
+        struct tape_info info;
+        tape_get_info(v->tape, &info);
+        if (v->label.read_only_feature[0]) {
+                g_autofree char *text = g_strdup_printf("the volume has the feature \"%s\", which this "
+                                                        "version of reelfs can only read; mounted read-only",
+                        v->label.read_only_feature);
+                volume_set_read_only(v, text);
+        }
+        if (info.write_protected && !read_only)
+                volume_set_read_only(v, "the tape is write protected; mounted read-only");
+        if (read_only && !v->info.read_only)
+                volume_set_read_only(v, "");
+        v->never_written = v->info.read_only;
+}
+
+/* The state that the next index is compared with. */
+static void note_loaded(Volume *v, Tree *tree)
+{
+        struct tree_counts counts;
+        tree_get_counts(tree, &counts);
+        v->tree = tree;
+        v->tree_changes = tree_changes(tree);
+        v->end_at_index = v->end;
+        v->last = (struct index_size){ v->info.index_length, counts.names, counts.memory, v->segments.n };
+}
+
+int volume_load(Tape *tape, bool read_only, Volume **ret, Tree **tree, char why[static VOLUME_WHY_MAX])
+{
+        struct label label;
+        uint64_t content;
+        g_autoptr(Volume) v = NULL;
+        why[0] = '\0';
+        int r = labels_read(tape, &label, &content, why);
+        if (r == 0)
+                r = tape_set_block_length(tape, label.block_length);
+        if (r == 0)
+                r = tape_set_compression(tape, label.compression);
+        if (r == 0)
+                r = volume_new(tape, &label, content, &v);
+        if (r == 0)
+                r = v->profile->find_index(v, tree, why);
+        if (r < 0)
+                return r;
+        check_writable(v, read_only);
+        volume_measure(v);
+        note_loaded(v, *tree);
+        *ret = g_steal_pointer(&v);
+        return 0;
+}
+
+int volume_open(Tape *tape, bool read_only, Volume **ret, Tree **tree)
+{
+        char why[VOLUME_WHY_MAX];
+        int r = volume_load(tape, read_only, ret, tree, why);
+        if (r < 0)
+                return why[0] ? log_error(r, "%s: %s", tape_address(tape), why) : r;
+        if ((*ret)->info.read_only_reason[0])
+                log_warning("%s: %s", tape_address(tape), (*ret)->info.read_only_reason);
+        return 0;
+}

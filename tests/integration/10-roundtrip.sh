@@ -1,0 +1,66 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Real trees go in by cp, rsync and tar, and come out the same after the tape was closed and mounted again.
+# timeout: 600
+# quick
+# shellcheck source=tests/integration/lib.sh
+source "$(dirname "$0")/lib.sh"
+
+make_special_tree "$work/special"
+mkdir "$work/real"
+cp -a /usr/share/doc/[a-d]* "$work/real/"
+cp -a /usr/include/linux "$work/real/include"
+find "$work/real" -type f -size -20k | head -n 3000 >"$work/names"
+
+format_tape
+mount_tape
+
+note "cp -a"
+cp -a "$work/special" "$mnt/cp"
+compare_trees "$work/special" "$mnt/cp"
+note "rsync -aHAX"
+rsync -aHAX "$work/special/" "$mnt/rsync/"
+rsync -aHAX "$work/real/" "$mnt/real/"
+compare_trees "$work/special" "$mnt/rsync"
+compare_trees "$work/real" "$mnt/real"
+note "tar"
+mkdir "$mnt/tar"
+tar -C "$work/special" --xattrs --xattrs-include='*' --acls --sparse -cf - . 2>"$work/tar.log" |
+    tar -C "$mnt/tar" --xattrs --xattrs-include='*' --acls -xpf -
+
+note "closed and mounted again"
+remount_tape
+compare_trees "$work/special" "$mnt/cp"
+compare_trees "$work/special" "$mnt/rsync"
+compare_trees "$work/real" "$mnt/real"
+[[ -S $work/special/socket && ! -e $mnt/tar/socket ]] || fail "tar kept a socket"
+rm "$work/special/socket"
+touch -r "$mnt/tar" "$work/special"
+compare_trees "$work/special" "$mnt/tar"
+
+note "sparse files stay sparse"
+[[ $(stat -c %b "$mnt/cp/hole-only") -eq 0 ]] || fail "a hole takes space"
+
+note "changes"
+mv "$mnt/cp/directory" "$mnt/renamed"
+rm "$mnt/cp/large"
+echo appended >>"$mnt/cp/short"
+dd if=/dev/urandom of="$mnt/cp/one-mebibyte" bs=4096 seek=100 count=3 conv=notrunc status=none
+truncate -s 100000 "$mnt/cp/above-block"
+chmod 600 "$mnt/cp/owned"
+rm -r "$mnt/tar"
+cp -a "$mnt/." "$work/changed"
+remount_tape
+compare_trees "$work/changed" "$mnt"
+cmp "$mnt/renamed/below/hard-link" "$work/special/large"
+[[ $(cat "$mnt/cp/hard-link") == $'short\nappended' ]] || fail "the hard link has other contents"
+
+note "read-only"
+remount_tape -o ro
+compare_trees "$work/changed" "$mnt"
+if touch "$mnt/new" 2>/dev/null; then fail "written to a read-only mount"; fi
+cp "$tape" "$work/before"
+unmount_tape
+cmp "$tape" "$work/before"
+"$tapcheck" "$tape"
+"$REELFS" check "$tape"

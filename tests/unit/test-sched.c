@@ -1,0 +1,555 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The scheduler over a real volume on the virtual drive: what is written must be read back, at once and after
+ * a remount, however it was written. */
+#include <errno.h>
+#include <glib.h>
+#include <glib/gstdio.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include <reelfs/log.h>
+#include <reelfs/sched.h>
+#include <reelfs/util.h>
+#include <reelfs/virtual.h>
+
+#define BLOCK (64 << 10)
+#define POOL (8 << 20)
+
+struct fixture {
+        char *dir, *path;
+        Tape *tape;
+        Volume *volume;
+        Tree *tree;
+        Sched *sched;
+};
+
+static void quiet(void *ctx, int priority, const char *text)
+{
+        g_test_message("%s", text);
+}
+
+static void mount_volume(struct fixture *fx)
+{
+        Transport *t;
+        g_assert_cmpint(virtual_open(fx->path, false, &t), ==, 0);
+        g_assert_cmpint(tape_open(t, fx->path, &fx->tape), ==, 0);
+        g_assert_cmpint(volume_open(fx->tape, false, &fx->volume, &fx->tree), ==, 0);
+        struct sched_options o = { .buffer = POOL };
+        g_assert_cmpint(sched_new(fx->volume, fx->tree, &o, &fx->sched), ==, 0);
+}
+
+static int unmount_volume(struct fixture *fx)
+{
+        int r = sched_stop(fx->sched, NULL);
+        sched_free(fx->sched);
+        volume_close(fx->volume);
+        tree_free(fx->tree);
+        tape_close(fx->tape);
+        return r;
+}
+
+static void set_up_with(struct fixture *fx, const struct virtual_cartridge *cartridge)
+{
+        log_set_sink(quiet, NULL);
+        fx->dir = g_dir_make_tmp("reelfs-sched-XXXXXX", NULL);
+        fx->path = g_build_filename(fx->dir, "tape.tap", NULL);
+        g_assert_cmpint(virtual_create(fx->path, cartridge), ==, 0);
+        Transport *t;
+        g_assert_cmpint(virtual_open(fx->path, false, &t), ==, 0);
+        g_assert_cmpint(tape_open(t, fx->path, &fx->tape), ==, 0);
+        struct volume_format f = { .name = "TEST",
+                .block_length = cartridge->lacks & VIRTUAL_NO_VARIABLE ? 0 : BLOCK };
+        g_assert_cmpint(volume_format(fx->tape, &f), ==, 0);
+        tape_close(fx->tape);
+        mount_volume(fx);
+}
+
+static void set_up(struct fixture *fx, const void *data)
+{
+        struct virtual_cartridge plain = { 0 };
+        set_up_with(fx, data ?: &plain);
+}
+
+static void remove_all(struct fixture *fx)
+{
+        g_autofree char *key = g_strconcat(fx->path, ".cartridge", NULL);
+        g_unlink(key);
+        g_unlink(fx->path);
+        g_rmdir(fx->dir);
+        g_free(fx->dir);
+        g_free(fx->path);
+}
+
+static void tear_down(struct fixture *fx, const void *data)
+{
+        g_assert_cmpint(unmount_volume(fx), ==, 0);
+        remove_all(fx);
+}
+
+/* ---- Callers */
+
+struct bytes {
+        const uint8_t *next;
+};
+
+static int fill(void *ctx, void *dst, size_t size)
+{
+        struct bytes *b = ctx;
+        memcpy(dst, b->next, size);
+        b->next += size;
+        return 0;
+}
+
+static int write_at(SchedFile *f, uint64_t offset, const void *data, size_t size)
+{
+        struct bytes b = { data };
+        struct sched_source source = { .fill = fill, .ctx = &b };
+        size_t done;
+        int r = sched_write(f, offset, size, &source, &done);
+        if (r == 0)
+                g_assert_cmpuint(done, ==, size);
+        return r;
+}
+
+struct answer {
+        pthread_mutex_t lock;
+        pthread_cond_t cond;
+        bool done;
+        int error;
+        uint8_t *buf;
+        size_t size;
+};
+#define ANSWER                                                                         \
+        {                                                                              \
+                PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, false, 0, NULL, 0 \
+        }
+
+static void tell(struct answer *a, int error)
+{
+        pthread_mutex_lock(&a->lock);
+        a->done = true;
+        a->error = error;
+        pthread_cond_signal(&a->cond);
+        pthread_mutex_unlock(&a->lock);
+}
+
+static int wait_answer(struct answer *a)
+{
+        pthread_mutex_lock(&a->lock);
+        while (!a->done)
+                pthread_cond_wait(&a->cond, &a->lock);
+        pthread_mutex_unlock(&a->lock);
+        return a->error;
+}
+
+static void read_done(void *ctx, int error, const struct iovec *iov, int iovcnt)
+{
+        struct answer *a = ctx;
+        for (int i = 0; i < iovcnt; i++) {
+                memcpy(a->buf + a->size, iov[i].iov_base, iov[i].iov_len);
+                a->size += iov[i].iov_len;
+        }
+        tell(a, error);
+}
+
+static int read_at(SchedFile *f, uint64_t offset, void *buf, size_t size, size_t *got)
+{
+        struct answer a = ANSWER;
+        a.buf = buf;
+        sched_read(f, offset, size, read_done, &a);
+        int r = wait_answer(&a);
+        *got = a.size;
+        return r;
+}
+
+static void sync_done(void *ctx, int error)
+{
+        tell(ctx, error);
+}
+
+static int sync_all(Sched *s, SchedFile *f)
+{
+        struct answer a = ANSWER;
+        sched_sync(s, f, sync_done, &a);
+        return wait_answer(&a);
+}
+
+static uint64_t new_file(struct fixture *fx, const char *name)
+{
+        struct tree_new_inode n = { .mode = S_IFREG | 0644 };
+        struct tree_attr attr;
+        g_assert_cmpint(tree_create(fx->tree, TREE_ROOT, name, &n, now_ns(), &attr), ==, 0);
+        tree_unref(fx->tree, attr.ino, 1);
+        return attr.ino;
+}
+
+static SchedFile *open_name(struct fixture *fx, const char *name)
+{
+        struct tree_attr attr;
+        SchedFile *f;
+        g_assert_cmpint(tree_resolve(fx->tree, name, &attr), ==, 0);
+        g_assert_cmpint(sched_open(fx->sched, attr.ino, &f), ==, 0);
+        tree_unref(fx->tree, attr.ino, 1);
+        return f;
+}
+
+static void pattern(uint8_t *buf, size_t size, uint32_t seed)
+{
+        for (size_t i = 0; i < size; i++) {
+                seed = seed * 1664525 + 1013904223;
+                buf[i] = (uint8_t)(seed >> 24);
+        }
+}
+
+static void assert_content(SchedFile *f, const uint8_t *expected, size_t size)
+{
+        enum { STEP = 300001 };
+        g_autofree uint8_t *buf = g_malloc(STEP);
+        size_t got;
+        for (size_t at = 0; at < size; at += got) {
+                g_assert_cmpint(read_at(f, at, buf, STEP, &got), ==, 0);
+                g_assert_cmpuint(got, ==, MIN(STEP, size - at));
+                g_assert_cmpint(memcmp(buf, expected + at, got), ==, 0);
+        }
+        g_assert_cmpint(read_at(f, size, buf, STEP, &got), ==, 0);
+        g_assert_cmpuint(got, ==, 0);
+}
+
+/* ---- Tests */
+
+static void test_sizes(struct fixture *fx, const void *data)
+{
+        static const size_t sizes[] = { 0, 1, 511, BLOCK - 1, BLOCK, BLOCK + 1, 1 << 20, (1 << 20) + 1,
+                3 * BLOCK, 5000000, 20000000 };
+        uint8_t *content = g_malloc(20000000);
+        for (unsigned pass = 0; pass < 2; pass++) {
+                for (unsigned i = 0; i < G_N_ELEMENTS(sizes); i++) {
+                        g_autofree char *name = g_strdup_printf("f%zu", sizes[i]);
+                        pattern(content, sizes[i], i);
+                        if (pass == 0)
+                                new_file(fx, name);
+                        SchedFile *f = open_name(fx, name);
+                        for (size_t at = 0; pass == 0 && at < sizes[i]; at += 130000)
+                                g_assert_cmpint(
+                                        write_at(f, at, content + at, MIN(130000, sizes[i] - at)), ==, 0);
+                        assert_content(f, content, sizes[i]);
+                        g_assert_cmpint(sched_flush(f), ==, 0);
+                        sched_release(f);
+                }
+                if (pass == 0) {
+                        g_assert_cmpint(unmount_volume(fx), ==, 0);
+                        mount_volume(fx);
+                }
+        }
+        g_free(content);
+}
+
+/* A file written front to back is one extent, and its segment holds nothing else. */
+static void test_one_extent(struct fixture *fx, const void *data)
+{
+        g_autofree uint8_t *content = g_malloc(6 << 20);
+        pattern(content, 6 << 20, 7);
+        static const size_t sizes[] = { 3000, 200000, 6 << 20 };
+        for (unsigned i = 0; i < G_N_ELEMENTS(sizes); i++) {
+                g_autofree char *name = g_strdup_printf("f%u", i);
+                uint64_t ino = new_file(fx, name);
+                SchedFile *f = open_name(fx, name);
+                /* Small ones backwards: the stage is put into file order. */
+                bool backwards = sizes[i] < (1 << 20);
+                for (size_t at = 0; at < sizes[i]; at += 1000) {
+                        size_t n = MIN(1000, sizes[i] - at), to = backwards ? sizes[i] - at - n : at;
+                        g_assert_cmpint(write_at(f, to, content + to, n), ==, 0);
+                }
+                sched_release(f);
+                g_assert_cmpint(sync_all(fx->sched, NULL), ==, 0);
+                g_autofree struct tree_extent *extents = NULL;
+                size_t n;
+                struct segment seg;
+                g_assert_cmpint(tree_extents(fx->tree, ino, &extents, &n), ==, 0);
+                g_assert_cmpuint(n, ==, 1);
+                g_assert_cmpuint(extents[0].offset, ==, 0);
+                g_assert_cmpuint(extents[0].length, ==, sizes[i]);
+                g_assert_cmpint(volume_segment_get(fx->volume, extents[0].segment, &seg), ==, 0);
+                g_assert_cmpuint(seg.state, ==, SEGMENT_SYNCED);
+                f = open_name(fx, name);
+                assert_content(f, content, sizes[i]);
+                sched_release(f);
+        }
+}
+
+#define MODEL_SIZE (3 << 20)
+
+struct model {
+        uint8_t *bytes;
+        size_t size;
+};
+
+static void random_operation(struct fixture *fx, GRand *rand, SchedFile *f, uint64_t ino, struct model *m)
+{
+        uint8_t *buf = g_malloc(MODEL_SIZE);
+        size_t offset = (size_t)g_rand_int_range(rand, 0, MODEL_SIZE - 1);
+        size_t most = MODEL_SIZE - offset;
+        size_t size =
+                (size_t)g_rand_int_range(rand, 1, (int)MIN(most, g_rand_boolean(rand) ? 5000 : 600000) + 1);
+        switch (g_rand_int_range(rand, 0, 20)) {
+        case 0:
+                g_assert_cmpint(sched_truncate(fx->sched, ino, offset, now_ns()), ==, 0);
+                if (offset < m->size)
+                        memset(m->bytes + offset, 0, m->size - offset);
+                m->size = offset;
+                break;
+        case 1:
+                g_assert_cmpint(sched_punch(fx->sched, ino, offset, size, now_ns()), ==, 0);
+                if (offset < m->size)
+                        memset(m->bytes + offset, 0, MIN(size, m->size - offset));
+                break;
+        case 2:
+                g_assert_cmpint(sync_all(fx->sched, f), ==, 0);
+                break;
+        case 3:
+        case 4:
+        case 5: {
+                size_t got;
+                g_assert_cmpint(read_at(f, offset, buf, size, &got), ==, 0);
+                g_assert_cmpuint(got, ==, offset >= m->size ? 0 : MIN(size, m->size - offset));
+                g_assert_cmpint(memcmp(buf, m->bytes + offset, got), ==, 0);
+                break;
+        }
+        default:
+                pattern(buf, size, g_rand_int(rand));
+                g_assert_cmpint(write_at(f, offset, buf, size), ==, 0);
+                memcpy(m->bytes + offset, buf, size);
+                m->size = MAX(m->size, offset + size);
+        }
+        g_free(buf);
+}
+
+static void test_random(struct fixture *fx, const void *data)
+{
+        enum { FILES = 4, ROUNDS = 3, OPERATIONS = 300 };
+        g_autoptr(GRand) rand = g_rand_new_with_seed(20261122);
+        struct model models[FILES];
+        uint64_t inos[FILES];
+        for (unsigned i = 0; i < FILES; i++) {
+                g_autofree char *name = g_strdup_printf("r%u", i);
+                models[i] = (struct model){ g_malloc0(MODEL_SIZE), 0 };
+                inos[i] = new_file(fx, name);
+        }
+        for (unsigned round = 0; round < ROUNDS; round++) {
+                SchedFile *files[FILES] = { 0 };
+                for (unsigned n = 0; n < OPERATIONS; n++) {
+                        int i = g_rand_int_range(rand, 0, FILES);
+                        if (!files[i])
+                                g_assert_cmpint(sched_open(fx->sched, inos[i], &files[i]), ==, 0);
+                        random_operation(fx, rand, files[i], inos[i], &models[i]);
+                        if (g_rand_int_range(rand, 0, 10) == 0) {
+                                sched_release(files[i]);
+                                files[i] = NULL;
+                        }
+                }
+                for (unsigned i = 0; i < FILES; i++)
+                        if (files[i])
+                                sched_release(files[i]);
+                g_assert_cmpint(unmount_volume(fx), ==, 0);
+                mount_volume(fx);
+                for (unsigned i = 0; i < FILES; i++) {
+                        g_autofree char *name = g_strdup_printf("r%u", i);
+                        SchedFile *f = open_name(fx, name);
+                        assert_content(f, models[i].bytes, models[i].size);
+                        sched_release(f);
+                }
+        }
+        for (unsigned i = 0; i < FILES; i++)
+                g_free(models[i].bytes);
+}
+
+/* More files open for writing than the pool has chunks. */
+static void test_many_open(struct fixture *fx, const void *data)
+{
+        enum { FILES = 700, PIECE = 3000, PIECES = 4 };
+        static SchedFile *files[FILES];
+        uint8_t content[PIECE * PIECES];
+        for (unsigned i = 0; i < FILES; i++) {
+                g_autofree char *name = g_strdup_printf("m%u", i);
+                new_file(fx, name);
+                files[i] = open_name(fx, name);
+        }
+        for (unsigned p = 0; p < PIECES; p++)
+                for (unsigned i = 0; i < FILES; i++) {
+                        pattern(content, sizeof(content), i);
+                        g_assert_cmpint(write_at(files[i], p * PIECE, content + p * PIECE, PIECE), ==, 0);
+                }
+        for (unsigned i = 0; i < FILES; i++) {
+                pattern(content, sizeof(content), i);
+                assert_content(files[i], content, sizeof(content));
+                sched_release(files[i]);
+        }
+}
+
+struct writer {
+        struct fixture *fx;
+        unsigned number;
+        size_t size;
+};
+
+static void *write_thread(void *arg)
+{
+        struct writer *w = arg;
+        g_autofree uint8_t *content = g_malloc(w->size);
+        pattern(content, w->size, w->number);
+        g_autofree char *name = g_strdup_printf("w%u", w->number);
+        new_file(w->fx, name);
+        SchedFile *f = open_name(w->fx, name);
+        for (size_t at = 0; at < w->size; at += 200000) {
+                size_t n = MIN(200000, w->size - at);
+                int r;
+                while ((r = write_at(f, at, content + at, n)) == -EAGAIN)
+                        g_usleep(1000);
+                g_assert_cmpint(r, ==, 0);
+                if (at % 3000000 == 0)
+                        g_assert_cmpint(sync_all(w->fx->sched, f), ==, 0);
+        }
+        assert_content(f, content, w->size);
+        g_assert_cmpint(sched_flush(f), ==, 0);
+        sched_release(f);
+        return NULL;
+}
+
+static void test_writers_at_once(struct fixture *fx, const void *data)
+{
+        enum { WRITERS = 3 };
+        pthread_t threads[WRITERS];
+        struct writer writers[WRITERS];
+        for (unsigned i = 0; i < WRITERS; i++) {
+                writers[i] = (struct writer){ fx, i, 9000000 + i };
+                g_assert_cmpint(pthread_create(&threads[i], NULL, write_thread, &writers[i]), ==, 0);
+        }
+        for (unsigned i = 0; i < WRITERS; i++)
+                pthread_join(threads[i], NULL);
+        g_assert_cmpint(unmount_volume(fx), ==, 0);
+        mount_volume(fx);
+        for (unsigned i = 0; i < WRITERS; i++) {
+                g_autofree uint8_t *content = g_malloc(writers[i].size);
+                g_autofree char *name = g_strdup_printf("w%u", i);
+                pattern(content, writers[i].size, i);
+                SchedFile *f = open_name(fx, name);
+                assert_content(f, content, writers[i].size);
+                sched_release(f);
+        }
+}
+
+/* What is unlinked before it is due never reaches the tape. */
+static void test_unlinked(struct fixture *fx, const void *data)
+{
+        struct sched_status before, after;
+        sched_get_status(fx->sched, &before);
+        new_file(fx, "gone");
+        SchedFile *f = open_name(fx, "gone");
+        uint8_t byte = 42, buf[2];
+        size_t got;
+        g_assert_cmpint(write_at(f, 0, &byte, 1), ==, 0);
+        g_assert_cmpint(tree_unlink(fx->tree, TREE_ROOT, "gone", now_ns()), ==, 0);
+        g_assert_cmpint(read_at(f, 0, buf, sizeof(buf), &got), ==, 0);
+        g_assert_cmpuint(got, ==, 1);
+        g_assert_cmpuint(buf[0], ==, byte);
+        sched_release(f);
+        g_assert_cmpint(sync_all(fx->sched, NULL), ==, 0);
+        sched_get_status(fx->sched, &after);
+        g_assert_cmpuint(after.written, ==, before.written);
+        g_assert_cmpuint(after.dirty, ==, 0);
+        g_assert_cmpuint(after.open_files, ==, 0);
+}
+
+/* A full tape: ENOSPC to the writer, and all that was accepted is there. */
+static void test_full(struct fixture *fx, const void *data)
+{
+        g_autofree uint8_t *piece = g_malloc(500000);
+        pattern(piece, 500000, 5);
+        unsigned whole = 0;
+        int r = 0;
+        for (; r == 0; whole += r == 0) {
+                g_assert_cmpuint(whole, <, 200);
+                g_autofree char *name = g_strdup_printf("x%u", whole);
+                new_file(fx, name);
+                SchedFile *f = open_name(fx, name);
+                r = write_at(f, 0, piece, 500000);
+                g_assert_cmpint(sched_flush(f), ==, 0);
+                sched_release(f);
+        }
+        g_assert_cmpint(r, ==, -ENOSPC);
+        g_assert_cmpuint(whole, >, 16);
+        g_assert_cmpint(unmount_volume(fx), ==, 0);
+        mount_volume(fx);
+        g_assert_false(volume_is_read_only(fx->volume));
+        for (unsigned i = 0; i < whole; i++) {
+                g_autofree char *name = g_strdup_printf("x%u", i);
+                SchedFile *f = open_name(fx, name);
+                assert_content(f, piece, 500000);
+                sched_release(f);
+        }
+}
+
+/* What a sync has promised is there after the power was cut. */
+static void test_sync_and_cut(struct fixture *fx, const void *data)
+{
+        g_autofree uint8_t *content = g_malloc(5000000);
+        pattern(content, 5000000, 3);
+        new_file(fx, "kept");
+        SchedFile *f = open_name(fx, "kept");
+        g_assert_cmpint(write_at(f, 0, content, 5000000), ==, 0);
+        g_assert_cmpint(sync_all(fx->sched, f), ==, 0);
+        sched_release(f);
+        /* The daemon dies: the cartridge is taken as it is, without another word. */
+        g_autofree char *copy = NULL;
+        gsize size;
+        g_assert_true(g_file_get_contents(fx->path, &copy, &size, NULL));
+        g_assert_cmpint(unmount_volume(fx), ==, 0);
+        g_assert_true(g_file_set_contents(fx->path, copy, (gssize)size, NULL));
+        mount_volume(fx);
+        f = open_name(fx, "kept");
+        assert_content(f, content, 5000000);
+        sched_release(f);
+}
+
+static void test_bad_calls(struct fixture *fx, const void *data)
+{
+        SchedFile *f;
+        g_assert_cmpint(sched_open(fx->sched, TREE_ROOT, &f), ==, -EISDIR);
+        g_assert_cmpint(sched_open(fx->sched, 987654, &f), ==, -ESTALE);
+        new_file(fx, "a");
+        f = open_name(fx, "a");
+        uint8_t byte = 1;
+        g_assert_cmpint(write_at(f, INT64_MAX, &byte, 1), ==, -EFBIG);
+        sched_release(f);
+        Sched *s;
+        struct sched_options small = { .buffer = BLOCK };
+        g_assert_cmpint(sched_new(fx->volume, fx->tree, &small, &s), ==, -EINVAL);
+}
+
+int main(int argc, char **argv)
+{
+        static const struct virtual_cartridge old = { .lacks = VIRTUAL_NO_LOCATE16 | VIRTUAL_NO_LOCATE10 |
+                        VIRTUAL_NO_READ_POSITION | VIRTUAL_NO_SPACE16 | VIRTUAL_NO_MODE10 |
+                        VIRTUAL_NO_CAPACITY,
+                .max_transfer = 2 * BLOCK };
+        static const struct virtual_cartridge fixed = { .lacks = VIRTUAL_NO_VARIABLE, .fixed_block = 4096 };
+        static const struct virtual_cartridge small = { .capacity = 24 << 20, .early_warning = 4 << 20 };
+        g_test_init(&argc, &argv, NULL);
+#define ADD(name, data, test) g_test_add("/sched/" name, struct fixture, data, set_up, test, tear_down)
+        ADD("sizes", NULL, test_sizes);
+        ADD("sizes/old-drive", &old, test_sizes);
+        ADD("sizes/fixed-blocks", &fixed, test_sizes);
+        ADD("one-extent", NULL, test_one_extent);
+        ADD("random", NULL, test_random);
+        ADD("random/old-drive", &old, test_random);
+        ADD("random/fixed-blocks", &fixed, test_random);
+        ADD("many-open", NULL, test_many_open);
+        ADD("writers-at-once", NULL, test_writers_at_once);
+        ADD("unlinked", NULL, test_unlinked);
+        ADD("full", &small, test_full);
+        ADD("sync-and-cut", NULL, test_sync_and_cut);
+        ADD("bad-calls", NULL, test_bad_calls);
+        return g_test_run();
+}

@@ -1,0 +1,590 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The tape layer against a scripted drive: reading, counting, moving, and coming back after a reset. */
+#include "tape-rig.h"
+
+static int read_blocks(struct rig *r, size_t blocks, size_t *nread, enum tape_outcome *outcome)
+{
+        return tape_read(r->tape, r->data, blocks * FAKE_BLOCK, nread, outcome);
+}
+
+/* ---- Reading */
+
+static void test_read_stops(void)
+{
+        static const struct {
+                struct step step;
+                enum tape_outcome outcome;
+                size_t blocks;
+                uint64_t object;
+        } rows[] = {
+                { { .flags_key = FM, .ascq = 1, .valid = true, .information = 1, .residual = 0 },
+                        TAPE_FILEMARK, 3, 4 },
+                { { .flags_key = FM, .ascq = 1, .valid = true, .information = 4 }, TAPE_FILEMARK, 0, 1 },
+                { { .flags_key = ILI, .valid = true, .information = 2 }, TAPE_SHORT_BLOCK, 2, 3 },
+                { { .flags_key = 8, .ascq = 5, .valid = true, .information = 3 }, TAPE_EOD, 1, 1 },
+                { { .flags_key = 8 | EOM, .valid = true, .information = 3 }, TAPE_EOD, 1, 1 },
+                { { .flags_key = 3 | EOM, .ascq = 2, .valid = true, .information = 4 }, TAPE_END_OF_MEDIUM, 0,
+                        0 },
+                { { .flags_key = EOM, .ascq = 2, .valid = true, .information = 0 }, TAPE_GOOD, 4, 4 },
+        };
+        for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+                struct rig *r = rig_open(lacks_position);
+                struct step step = rows[i].step;
+                enum tape_outcome outcome;
+                size_t nread;
+                step.cdb = "080100000400";
+                play(r, &step, 1);
+                g_assert_cmpint(read_blocks(r, 4, &nread, &outcome), ==, 0);
+                g_assert_cmpint(outcome, ==, rows[i].outcome);
+                g_assert_cmpuint(nread, ==, rows[i].blocks * FAKE_BLOCK);
+                g_assert_cmpuint(counted(r), ==, rows[i].object);
+                g_assert_cmpuint(r->log.errors, ==, 0);
+                rig_free(r);
+        }
+}
+
+static void test_read_errors(void)
+{
+        static const struct {
+                struct step step;
+                int error;
+                size_t blocks;
+                int64_t object; /* -1: not known */
+        } rows[] = {
+                /* SSC-5, READ(6): behind the block that cannot be read. */
+                { { .flags_key = 3, .asc = 0x11, .valid = true, .information = 2 }, -EIO, 2, 3 },
+                { { .flags_key = 3, .asc = 0x11 }, -EIO, 0, -1 },
+                { { .flags_key = 3, .asc = 0x14, .ascq = 3, .valid = true, .information = 1 }, -EIO, 3, 3 },
+                { { .flags_key = 4, .asc = 0x44, .valid = true, .information = 1 }, -EIO, 0, -1 },
+                { { .residual = 2 * FAKE_BLOCK }, -EIO, 0, -1 },
+                { { .error = -ENODEV }, -ENODEV, 0, -1 },
+        };
+        for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+                struct rig *r = rig_open(lacks_position);
+                struct step step = rows[i].step;
+                struct tape_position p;
+                enum tape_outcome outcome;
+                size_t nread;
+                step.cdb = "080100000400";
+                play(r, &step, 1);
+                g_assert_cmpint(read_blocks(r, 4, &nread, &outcome), ==, rows[i].error);
+                g_assert_cmpuint(nread, ==, rows[i].blocks * FAKE_BLOCK);
+                g_assert_cmpuint(r->log.errors, ==, 1);
+                g_assert_cmpint(tape_get_position(r->tape, &p), ==, rows[i].object < 0 ? -EIO : 0);
+                if (rows[i].object >= 0)
+                        g_assert_cmpint((int64_t)p.object, ==, rows[i].object);
+                rig_free(r);
+        }
+}
+
+/* A drive that does not say how many blocks came before the filemark: one by one, from where the command
+ * began. */
+static void test_read_without_information(void)
+{
+        struct rig *r = rig_open(lacks_position);
+        enum tape_outcome outcome;
+        size_t nread;
+        PLAY(r, { .cdb = "0801000004", .flags_key = FM, .ascq = 1 }, { .cdb = "01" }, { .cdb = "0801000001" },
+                { .cdb = "0801000001", .flags_key = FM, .ascq = 1 });
+        g_assert_cmpint(read_blocks(r, 4, &nread, &outcome), ==, 0);
+        g_assert_cmpint(outcome, ==, TAPE_FILEMARK);
+        g_assert_cmpuint(nread, ==, FAKE_BLOCK);
+        g_assert_cmpuint(counted(r), ==, 2);
+        rig_free(r);
+}
+
+static void test_read_block(void)
+{
+        struct rig *r = rig_open(lacks_position);
+        static const struct {
+                struct step step;
+                enum tape_outcome outcome;
+                size_t length;
+                uint64_t object;
+        } rows[] = {
+                { { .flags_key = 0 }, TAPE_GOOD, 2000, 1 },
+                { { .flags_key = ILI, .valid = true, .information = 1500, .residual = 7 }, TAPE_GOOD, 500,
+                        2 },
+                { { .flags_key = ILI, .residual = 1999 }, TAPE_GOOD, 1, 3 },
+                { { .flags_key = ILI, .valid = true, .information = -100 }, TAPE_LONG_BLOCK, 2000, 4 },
+                { { .flags_key = FM, .ascq = 1, .valid = true, .information = 2000 }, TAPE_FILEMARK, 0, 5 },
+                { { .flags_key = 8, .ascq = 5 }, TAPE_EOD, 0, 5 },
+        };
+        for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+                struct step step = rows[i].step;
+                enum tape_outcome outcome;
+                size_t length;
+                step.cdb = "08000007d000";
+                play(r, &step, 1);
+                g_assert_cmpint(tape_read_block(r->tape, r->data, 2000, &length, &outcome), ==, 0);
+                g_assert_cmpint(outcome, ==, rows[i].outcome);
+                g_assert_cmpuint(length, ==, rows[i].length);
+                g_assert_cmpuint(counted(r), ==, rows[i].object);
+        }
+        size_t length;
+        enum tape_outcome outcome;
+        PLAY(r, { .cdb = "0800000001", .flags_key = 3, .asc = 0x11, .valid = true, .information = 1 });
+        g_assert_cmpint(tape_read_block(r->tape, r->data, 1, &length, &outcome), ==, -EIO);
+        g_assert_cmpuint(counted(r), ==, 6);
+        /* No larger than what one command moves. */
+        PLAY(r, { .cdb = "0800004000" });
+        g_assert_cmpint(tape_read_block(r->tape, r->data, sizeof(r->data), &length, &outcome), ==, 0);
+        rig_free(r);
+}
+
+/* ---- Position */
+
+static void test_position_proved(void)
+{
+        struct rig *r = rig_proved(lacks_nothing);
+        struct tape_position p;
+        PLAY(r, { .cdb = "3400", .data = "40010000000000010000000000000000" });
+        g_assert_cmpint(tape_get_position(r->tape, &p), ==, 0);
+        g_assert_true(p.eom && !p.bop);
+        /* Somebody else has moved the tape. */
+        PLAY(r, AT("00000009"), AT("00000009"));
+        g_assert_cmpint(tape_get_position(r->tape, &p), ==, -EIO);
+        g_assert_nonnull(strstr(r->log.text, "object 9"));
+        g_assert_cmpuint(counted(r), ==, 9);
+        rig_free(r);
+}
+
+/* A drive that answers 0 wherever it is: counting takes over, at once and without an error. */
+static void test_position_constant(void)
+{
+        struct rig *r = rig_open(lacks_locate);
+        struct tape_info i;
+        size_t written;
+        PLAY(r, { .cdb = "0a01000002" }, AT("00000000"));
+        g_assert_cmpint(write_blocks(r, 2, &written, NULL), ==, 0);
+        g_assert_cmpuint(counted(r), ==, 2);
+        tape_get_info(r->tape, &i);
+        g_assert_false(i.read_position);
+        g_assert_cmpuint(r->log.errors, ==, 0);
+        rig_free(r);
+}
+
+/* Object numbers that the short form cannot hold. */
+static void test_position_long_form(void)
+{
+        struct rig *r = rig_proved(lacks_nothing);
+        struct tape_position p;
+        PLAY(r,
+                { .cdb = "92000000"
+                         "0000" },
+                { .cdb = "3400", .data = "0400" },
+                { .cdb = "3406",
+                        .data = "0000000000000000"
+                                "0000000500000000"
+                                "00" });
+        g_assert_cmpint(tape_locate(r->tape, UINT64_C(0x500000000)), ==, 0);
+        g_assert_cmpint(tape_get_position(r->tape, &p), ==, 0);
+        g_assert_cmpuint(p.object, ==, UINT64_C(0x500000000));
+        rig_free(r);
+}
+
+static void test_locate(void)
+{
+        struct rig *r = rig_proved(lacks_nothing);
+        PLAY(r,
+                { .cdb = "92000000"
+                         "0000000000000012" },
+                { .cdb = "9200", .flags_key = 8, .ascq = 5 }, AT("00000020"), { .cdb = "01" });
+        g_assert_cmpint(tape_locate(r->tape, 1), ==, 0);
+        g_assert_cmpint(tape_locate(r->tape, 0x12), ==, 0);
+        g_assert_cmpint(tape_locate(r->tape, 0x12), ==, 0);
+        g_assert_cmpint(tape_locate(r->tape, 0x30), ==, -ENODATA);
+        g_assert_cmpstr(r->log.text, ==, "fake: the data on the tape ends before object 48");
+        g_assert_cmpint(tape_locate(r->tape, 0), ==, 0);
+        rig_free(r);
+}
+
+/* A LOCATE that turns out to be missing. */
+static void test_locate_falls_back(void)
+{
+        struct rig *r = rig_open(lacks_nothing);
+        struct tape_info i;
+        PLAY(r, { .cdb = "92", .flags_key = 5, .asc = 0x20 }, { .cdb = "2b000000001200000000" });
+        g_assert_cmpint(tape_locate(r->tape, 0x12), ==, 0);
+        tape_get_info(r->tape, &i);
+        g_assert_false(i.locate16);
+        PLAY(r, { .cdb = "2b", .flags_key = 5, .asc = 0x20 }, { .cdb = "110000000300" });
+        g_assert_cmpint(tape_locate(r->tape, 0x15), ==, 0);
+        rig_free(r);
+}
+
+/* SPACE over blocks stops behind each filemark. */
+static void test_locate_by_space(void)
+{
+        struct rig *r = rig_open(lacks_position);
+        PLAY(r, { .cdb = "110000000a00", .flags_key = FM, .ascq = 1, .valid = true, .information = 7 },
+                { .cdb = "110000000600", .flags_key = FM, .ascq = 1, .valid = true, .information = 6 },
+                { .cdb = "110000000500" });
+        g_assert_cmpint(tape_locate(r->tape, 10), ==, 0);
+        PLAY(r, { .cdb = "110000000200" });
+        g_assert_cmpint(tape_locate(r->tape, 12), ==, 0);
+        PLAY(r, { .cdb = "01" }, { .cdb = "110000000200" });
+        g_assert_cmpint(tape_locate(r->tape, 2), ==, 0);
+        PLAY(r, { .cdb = "110000000a00", .flags_key = 8, .ascq = 5, .valid = true, .information = 9 });
+        g_assert_cmpint(tape_locate(r->tape, 12), ==, -ENODATA);
+        g_assert_cmpuint(counted(r), ==, 3);
+        /* Further than one SPACE(6) goes. */
+        PLAY(r, { .cdb = "11007fffff00" }, { .cdb = "110000000400" });
+        g_assert_cmpint(tape_locate(r->tape, 3 + 0x7fffff + 4), ==, 0);
+        rig_free(r);
+}
+
+/* Without the information field each object costs a command. */
+static void test_locate_without_information(void)
+{
+        struct rig *r = rig_open(lacks_position);
+        PLAY(r, { .cdb = "110000000300", .flags_key = FM, .ascq = 1 }, { .cdb = "01" },
+                { .cdb = "110000000100" }, { .cdb = "110000000100", .flags_key = FM, .ascq = 1 },
+                { .cdb = "110000000100" });
+        g_assert_cmpint(tape_locate(r->tape, 3), ==, 0);
+        rig_free(r);
+}
+
+static void test_space_filemarks(void)
+{
+        struct rig *r = rig_proved(lacks_nothing);
+        enum tape_outcome outcome;
+        uint64_t moved;
+        PLAY(r, { .cdb = "110100000200" }, AT("00000010"));
+        g_assert_cmpint(tape_space_filemarks(r->tape, 2, &moved, &outcome), ==, 0);
+        g_assert_cmpuint(moved, ==, 2);
+        g_assert_cmpint(outcome, ==, TAPE_GOOD);
+        PLAY(r, { .cdb = "1101fffffd00", .flags_key = EOM, .ascq = 4, .valid = true, .information = 1 },
+                AT("00000000"), AT("00000000"));
+        g_assert_cmpint(tape_space_filemarks(r->tape, -3, &moved, &outcome), ==, 0);
+        g_assert_cmpuint(moved, ==, 2);
+        g_assert_cmpint(outcome, ==, TAPE_BOP);
+        g_assert_cmpuint(counted(r), ==, 0);
+        PLAY(r, { .cdb = "110100000500", .flags_key = 8, .ascq = 5, .valid = true, .information = 2 },
+                AT("00000020"), AT("00000020"));
+        g_assert_cmpint(tape_space_filemarks(r->tape, 5, NULL, &outcome), ==, 0);
+        g_assert_cmpint(outcome, ==, TAPE_EOD);
+        g_assert_cmpuint(counted(r), ==, 32);
+        /* More than 24 bits. */
+        PLAY(r, { .cdb = "9101000000000080000000000000" }, AT("00900000"));
+        g_assert_cmpint(tape_space_filemarks(r->tape, 0x800000, &moved, &outcome), ==, 0);
+        g_assert_cmpuint(moved, ==, 0x800000);
+        PLAY(r, { .cdb = "1101", .flags_key = 3, .asc = 0x11 }, AT("00000005"), AT("00000005"));
+        g_assert_cmpint(tape_space_filemarks(r->tape, 1, &moved, &outcome), ==, -EIO);
+        g_assert_cmpuint(counted(r), ==, 5);
+        rig_free(r);
+}
+
+/* Nothing but SPACE: filemarks are counted one by one, along with the blocks between them. */
+static void test_count_filemarks(void)
+{
+        struct rig *r = rig_open(lacks_position);
+        enum tape_outcome outcome;
+        uint64_t moved;
+        PLAY(r,
+                { .cdb = "11007fffff00",
+                        .flags_key = FM,
+                        .ascq = 1,
+                        .valid = true,
+                        .information = 0x7fffff - 4 },
+                { .cdb = "11007fffff00" },
+                { .cdb = "11007fffff00",
+                        .flags_key = FM,
+                        .ascq = 1,
+                        .valid = true,
+                        .information = 0x7fffff });
+        g_assert_cmpint(tape_space_filemarks(r->tape, 2, &moved, &outcome), ==, 0);
+        g_assert_cmpuint(moved, ==, 2);
+        g_assert_cmpint(outcome, ==, TAPE_GOOD);
+        g_assert_cmpuint(counted(r), ==, 5 + 0x7fffff + 1);
+        PLAY(r, { .cdb = "110080000100", .flags_key = FM, .ascq = 1, .valid = true, .information = 0x7fffff },
+                { .cdb = "110080000100" },
+                { .cdb = "110080000100",
+                        .flags_key = FM,
+                        .ascq = 1,
+                        .valid = true,
+                        .information = 0x7fffff });
+        g_assert_cmpint(tape_space_filemarks(r->tape, -2, &moved, &outcome), ==, 0);
+        g_assert_cmpuint(counted(r), ==, 4);
+        PLAY(r,
+                { .cdb = "1100800001",
+                        .flags_key = EOM,
+                        .ascq = 4,
+                        .valid = true,
+                        .information = 0x7fffff - 4 });
+        g_assert_cmpint(tape_space_filemarks(r->tape, -1, &moved, &outcome), ==, 0);
+        g_assert_cmpint(outcome, ==, TAPE_BOP);
+        g_assert_cmpuint(moved, ==, 0);
+        g_assert_cmpuint(counted(r), ==, 0);
+        rig_free(r);
+}
+
+static void test_space_eod(void)
+{
+        struct rig *r = rig_proved(lacks_nothing);
+        PLAY(r, { .cdb = "110300000000" }, AT("00001000"), AT("00001000"));
+        g_assert_cmpint(tape_space_eod(r->tape), ==, 0);
+        g_assert_cmpuint(counted(r), ==, 0x1000);
+        struct tape_position p;
+        PLAY(r, { .cdb = "1103", .flags_key = 3, .asc = 0x14, .ascq = 3 }, AT("00000800"), AT("00000800"));
+        g_assert_cmpint(tape_space_eod(r->tape), ==, -ENODATA);
+        g_assert_cmpint(tape_get_position(r->tape, &p), ==, 0);
+        rig_free(r);
+}
+
+/* READ POSITION says 0 at BOP and 0 at the end: an empty tape, or a constant? Counting tells. */
+static void test_space_eod_constant(void)
+{
+        struct rig *r = rig_open(lacks_locate);
+        PLAY(r, { .cdb = "1103" }, AT("00000000"), { .cdb = "01" },
+                { .cdb = "11007fffff00", .flags_key = FM, .ascq = 1, .valid = true, .information = 0x7ffffe },
+                { .cdb = "11007fffff00", .flags_key = 8, .ascq = 5, .valid = true, .information = 0x7ffffc },
+                AT("00000000"));
+        g_assert_cmpint(tape_space_eod(r->tape), ==, 0);
+        g_assert_cmpuint(counted(r), ==, 5);
+        g_assert_cmpuint(r->log.errors, ==, 0);
+        rig_free(r);
+}
+
+static void test_count_eod(void)
+{
+        struct rig *r = rig_open(lacks_position);
+        PLAY(r, { .cdb = "11007fffff00", .flags_key = 0, .ascq = 5, .check = true }, { .cdb = "01" },
+                { .cdb = "110000000100" }, { .cdb = "110000000100", .flags_key = FM, .ascq = 1 },
+                { .cdb = "110000000100" }, { .cdb = "110000000100", .ascq = 5, .check = true });
+        g_assert_cmpint(tape_space_eod(r->tape), ==, 0);
+        g_assert_cmpuint(counted(r), ==, 3);
+        struct tape_position p;
+        PLAY(r, { .cdb = "11007fffff00", .flags_key = 3, .asc = 0x14, .ascq = 3 });
+        g_assert_cmpint(tape_space_eod(r->tape), ==, -ENODATA);
+        g_assert_cmpint(tape_get_position(r->tape, &p), ==, -EIO);
+        rig_free(r);
+}
+
+/* Where the tape is after ERASE is not said, so it is put back. */
+static void test_erase(void)
+{
+        struct rig *r = rig_open(lacks_position);
+        PLAY(r, { .cdb = "190000000000" }, { .cdb = "01" }, { .cdb = "190100000000" }, { .cdb = "01" },
+                { .cdb = "190000000000", .flags_key = 7, .asc = 0x27 });
+        g_assert_cmpint(tape_erase(r->tape, false), ==, 0);
+        g_assert_cmpint(tape_erase(r->tape, true), ==, 0);
+        g_assert_cmpint(tape_erase(r->tape, false), ==, -EROFS);
+        g_assert_cmpstr(r->log.text, ==, "fake: the tape is write protected");
+        rig_free(r);
+}
+
+/* ---- Resets and changed tapes */
+
+#define RESET(command)                                      \
+        {                                                   \
+                .cdb = command, .flags_key = 6, .asc = 0x29 \
+        }
+#define SELECT                               \
+        {                                    \
+                .cdb = "551000000000000010", \
+                .data = "0000001000000008"   \
+                        "5a00000000000400"   \
+        }
+#define BACK_TO_1                         \
+        {                                 \
+                .cdb = "92000000"         \
+                       "0000000000000001" \
+        }
+
+static void write_one(struct rig *r, int error)
+{
+        size_t written;
+        g_assert_cmpint(write_blocks(r, 1, &written, NULL), ==, error);
+        g_assert_cmpuint(written, ==, error ? 0 : 1);
+}
+
+/* Block length, position, and only then the write again. */
+static void test_reset_in_place(void)
+{
+        struct rig *r = rig_proved(lacks_nothing);
+        PLAY(r, RESET("0a"), SELECT, AT("00000001"), { .cdb = "0a" });
+        write_one(r, 0);
+        PLAY(r, { .cdb = "0a", .flags_key = 6, .asc = 0x3f }, { .cdb = "0a" });
+        write_one(r, 0);
+        g_assert_cmpuint(r->log.errors, ==, 0);
+        rig_free(r);
+}
+
+/* Rewound by the reset: nothing may follow what we wrote, or it is not what we wrote. */
+static void test_reset_rewound(void)
+{
+        struct rig *r = rig_proved(lacks_nothing);
+        PLAY(r, RESET("0a"), SELECT, AT("00000000"), BACK_TO_1,
+                { .cdb = "110000000100", .flags_key = 8, .ascq = 5 }, { .cdb = "0a" });
+        write_one(r, 0);
+        PLAY(r, RESET("0a"), SELECT, AT("00000000"),
+                { .cdb = "92000000"
+                         "0000000000000002" },
+                { .cdb = "110000000100" });
+        write_one(r, -EIO);
+        g_assert_nonnull(strstr(r->log.text, "is not on the tape"));
+        write_one(r, -EIO);
+        rig_free(r);
+}
+
+static void test_reset_lost_data(void)
+{
+        struct rig *r = rig_proved(lacks_nothing);
+        PLAY(r, RESET("0a"), SELECT, AT("00000000"), { .cdb = "92", .flags_key = 8, .ascq = 5 },
+                AT("00000000"));
+        write_one(r, -EIO);
+        g_assert_nonnull(strstr(r->log.text, "is not on the tape"));
+        rig_free(r);
+}
+
+/* What was synchronized may be followed by anything. */
+static void test_reset_synced(void)
+{
+        struct rig *r = rig_proved(lacks_nothing);
+        PLAY(r, { .cdb = "1000000001" });
+        g_assert_cmpint(tape_write_filemarks(r->tape, 1, false, NULL), ==, 0);
+        PLAY(r, RESET("0a"), SELECT, AT("00000000"),
+                { .cdb = "92000000"
+                         "0000000000000002" },
+                { .cdb = "0a" });
+        write_one(r, 0);
+        rig_free(r);
+}
+
+/* Without READ POSITION the place is found by counting. */
+static void test_reset_counting(void)
+{
+        struct rig *r = rig_open(lacks_position);
+        size_t written;
+        PLAY(r, { .cdb = "0a" }, RESET("0a"), SELECT, { .cdb = "01" }, { .cdb = "110000000300" },
+                { .cdb = "110000000100", .flags_key = 8, .ascq = 5 }, { .cdb = "0a" });
+        g_assert_cmpint(write_blocks(r, 3, &written, NULL), ==, 0);
+        write_one(r, 0);
+        g_assert_cmpuint(counted(r), ==, 4);
+        rig_free(r);
+}
+
+/* Reset again while recovering: from the start, not from where the tape happens to be. */
+static void test_reset_twice(void)
+{
+        struct rig *r = rig_open(lacks_position);
+        size_t written, nread;
+        enum tape_outcome outcome;
+        PLAY(r, { .cdb = "0a" }, { .cdb = "1000" }, { .cdb = "01" }, { .cdb = "1100000003" });
+        g_assert_cmpint(write_blocks(r, 5, &written, NULL), ==, 0);
+        g_assert_cmpint(tape_write_filemarks(r->tape, 0, false, NULL), ==, 0);
+        g_assert_cmpint(tape_locate(r->tape, 3), ==, 0);
+        PLAY(r, RESET("08"), SELECT, { .cdb = "01" }, RESET("1100000003"), SELECT, { .cdb = "01" },
+                { .cdb = "1100000003" }, { .cdb = "0801000001" });
+        g_assert_cmpint(read_blocks(r, 1, &nread, &outcome), ==, 0);
+        g_assert_cmpuint(counted(r), ==, 4);
+        rig_free(r);
+}
+
+/* The reset is heard of in a command that needs nothing: the next one that does comes after the recovery. */
+static void test_reset_aside(void)
+{
+        struct rig *r = rig_proved(lacks_nothing);
+        PLAY(r, { .cdb = "1e00000001" }, RESET("1e00000001"), { .cdb = "1e00000001" }, SELECT,
+                { .cdb = "1e00000001" }, AT("00000001"), { .cdb = "0a" });
+        g_assert_cmpint(tape_lock_medium(r->tape, true), ==, 0);
+        g_assert_cmpint(tape_lock_medium(r->tape, true), ==, 0);
+        write_one(r, 0);
+        rig_free(r);
+}
+
+static void test_modes_not_restored(void)
+{
+        struct rig *r = rig_proved(lacks_nothing);
+        PLAY(r, RESET("0a"), { .cdb = "55", .flags_key = 4, .asc = 0x44 },
+                { .cdb = "92000000"
+                         "0000000000000005" },
+                { .cdb = "55", .flags_key = 4, .asc = 0x44 });
+        write_one(r, -EIO);
+        g_assert_cmpint(tape_locate(r->tape, 5), ==, 0);
+        write_one(r, -EIO); /* never with another block length */
+        rig_free(r);
+}
+
+static void test_medium_changed(void)
+{
+        struct rig *r = rig_proved(lacks_nothing);
+        struct tape_position p;
+        enum tape_outcome outcome;
+        size_t n;
+        PLAY(r, { .cdb = "0a", .flags_key = 6, .asc = 0x28 });
+        write_one(r, -EMEDIUMTYPE);
+        write_one(r, -EMEDIUMTYPE);
+        g_assert_cmpint(tape_write_filemarks(r->tape, 1, true, NULL), ==, -EMEDIUMTYPE);
+        g_assert_cmpint(tape_rewind(r->tape), ==, -EMEDIUMTYPE);
+        g_assert_cmpint(tape_locate(r->tape, 1), ==, -EMEDIUMTYPE);
+        g_assert_cmpint(tape_space_eod(r->tape), ==, -EMEDIUMTYPE);
+        g_assert_cmpint(tape_erase(r->tape, true), ==, -EMEDIUMTYPE);
+        g_assert_cmpint(read_blocks(r, 1, &n, &outcome), ==, -EMEDIUMTYPE);
+        g_assert_cmpint(tape_get_position(r->tape, &p), ==, -EMEDIUMTYPE);
+        g_assert_cmpuint(r->log.errors, ==, 1);
+        rig_free(r);
+}
+
+static void test_medium_gone(void)
+{
+        struct rig *r = rig_proved(lacks_nothing);
+        PLAY(r, { .cdb = "0a", .flags_key = 2, .asc = 0x3a });
+        write_one(r, -ENOMEDIUM);
+        g_assert_cmpstr(r->log.text, ==, "fake: no tape in the drive; load one and try again");
+        write_one(r, -EMEDIUMTYPE);
+        rig_free(r);
+}
+
+/* A read that the drive gives up is repeated from where it began. */
+static void test_read_aborted(void)
+{
+        struct rig *r = rig_proved(lacks_nothing);
+        enum tape_outcome outcome;
+        size_t nread;
+        PLAY(r,
+                { .cdb = "92000000"
+                         "0000000000000005" },
+                { .cdb = "08", .flags_key = 0xb, .asc = 0x47 }, AT("00000007"),
+                { .cdb = "92000000"
+                         "0000000000000005" },
+                { .cdb = "08" });
+        g_assert_cmpint(tape_locate(r->tape, 5), ==, 0);
+        g_assert_cmpint(read_blocks(r, 2, &nread, &outcome), ==, 0);
+        rig_free(r);
+}
+
+int main(int argc, char **argv)
+{
+        g_test_init(&argc, &argv, NULL);
+        g_test_add_func("/tape/read/stops", test_read_stops);
+        g_test_add_func("/tape/read/errors", test_read_errors);
+        g_test_add_func("/tape/read/without-information", test_read_without_information);
+        g_test_add_func("/tape/read/block", test_read_block);
+        g_test_add_func("/tape/read/aborted", test_read_aborted);
+        g_test_add_func("/tape/position/proved", test_position_proved);
+        g_test_add_func("/tape/position/constant", test_position_constant);
+        g_test_add_func("/tape/position/long-form", test_position_long_form);
+        g_test_add_func("/tape/locate/locate", test_locate);
+        g_test_add_func("/tape/locate/falls-back", test_locate_falls_back);
+        g_test_add_func("/tape/locate/by-space", test_locate_by_space);
+        g_test_add_func("/tape/locate/without-information", test_locate_without_information);
+        g_test_add_func("/tape/space/filemarks", test_space_filemarks);
+        g_test_add_func("/tape/space/count-filemarks", test_count_filemarks);
+        g_test_add_func("/tape/space/eod", test_space_eod);
+        g_test_add_func("/tape/space/eod-constant", test_space_eod_constant);
+        g_test_add_func("/tape/space/count-eod", test_count_eod);
+        g_test_add_func("/tape/erase", test_erase);
+        g_test_add_func("/tape/reset/in-place", test_reset_in_place);
+        g_test_add_func("/tape/reset/rewound", test_reset_rewound);
+        g_test_add_func("/tape/reset/lost-data", test_reset_lost_data);
+        g_test_add_func("/tape/reset/synced", test_reset_synced);
+        g_test_add_func("/tape/reset/counting", test_reset_counting);
+        g_test_add_func("/tape/reset/twice", test_reset_twice);
+        g_test_add_func("/tape/reset/aside", test_reset_aside);
+        g_test_add_func("/tape/reset/modes-not-restored", test_modes_not_restored);
+        g_test_add_func("/tape/medium/changed", test_medium_changed);
+        g_test_add_func("/tape/medium/gone", test_medium_gone);
+        return g_test_run();
+}
