@@ -58,7 +58,7 @@ void tree_get_counts(Tree *t, struct tree_counts *counts);
 
 /* ---- Names. now: becomes mtime and ctime of what changes.
  * -ENOENT, -ENOTDIR, -EEXIST, -EISDIR, -ENOTEMPTY, -ENAMETOOLONG (over TREE_NAME_MAX), -EINVAL (empty name,
- * '/', "." or ".."), -EMLINK, -ESTALE (no such inode). */
+ * '/', "." or ".."), -EMLINK, -ESTALE (no such inode), -ENOSPC (fileuids are used up). */
 
 /* Returns a reference. name may be ".." and ".". */
 int tree_lookup(Tree *t, uint64_t parent, const char *name, struct tree_attr *attr);
@@ -117,8 +117,9 @@ int tree_getattr(Tree *t, uint64_t ino, struct tree_attr *attr);
 /* Takes the members of values that set names. attr: the result; may be NULL. */
 int tree_setattr(Tree *t, uint64_t ino, unsigned set, const struct tree_attr *values, struct tree_attr *attr);
 
-/* ---- Extended attributes; names as Linux has them, "user.x". Values up to 64 KiB, 1 MiB for one inode
- * (-ENOSPC). flags: XATTR_CREATE (-EEXIST), XATTR_REPLACE (-ENODATA). */
+/* ---- Extended attributes; names as Linux has them, "user.x" (-ERANGE: empty or over 255 bytes). Values up
+ * to 64 KiB, 1 MiB for one inode, where each counts 64 bytes besides its name and value (-ENOSPC). now:
+ * becomes ctime, unless 0. flags: XATTR_CREATE (-EEXIST), XATTR_REPLACE (-ENODATA). */
 int tree_xattr_set(
         Tree *t, uint64_t ino, const char *name, const void *value, size_t size, int flags, int64_t now);
 /* *value is a copy that the caller frees. -ENODATA: none of that name. */
@@ -165,9 +166,9 @@ struct tree_entry {
 };
 
 /* Adds the entry below parent. An entry whose ino is there already is one more name of that inode (its
- * extents and attributes are those of the first; the caller has compared them). The root entry sets the
- * root's attributes. *ino: what it became. -EEXIST: name or fileuid is there already; -EINVAL: bad name,
- * extents overlap or reach beyond size, fileuid 0; -ENOTDIR; -ENOMEM. */
+ * extents and attributes are those of the first; the caller has compared them). The root entry
+ * (name "", fileuid TREE_ROOT) sets the root's attributes. *ino: what it became. -EEXIST: name or fileuid is
+ * there already; -EINVAL: bad name, extents overlap or reach beyond size, fileuid 0; -ENOTDIR; -ENOMEM. */
 int tree_load(Tree *t, uint64_t parent, const struct tree_entry *entry, uint64_t *ino);
 /* Highest fileuid of the volume, as the index states it; the next is one higher. */
 void tree_set_highest_fileuid(Tree *t, uint64_t fileuid);

@@ -120,6 +120,7 @@ int volume_read_next(Volume *v, uint64_t id, struct segment *next);
  * then. Extents in segments not yet written are left out, and a file's length ends before the first of them.
  * The tree is locked meanwhile. No segment may be half written. progress (may be NULL) is told names written
  * so far and in all. Without changes since the last index it does nothing but flush, unless force. */
+/* report is called with the tree locked: it may not use the tree, nor wait for who does. */
 struct volume_progress {
         void (*report)(void *ctx, uint64_t done, uint64_t total);
         void *ctx;

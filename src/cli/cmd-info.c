@@ -11,6 +11,16 @@
 #include "cli.h"
 #include "report.h"
 
+static void report_flag(struct report *r, const char *key, uint64_t value)
+{
+        report_bool(r, key, value != 0);
+}
+
+static void report_errno(struct report *r, const char *key, uint64_t value)
+{
+        report_text(r, key, value ? strerror((int)value) : "none");
+}
+
 static void report_drive(struct report *r, const char *address, const char *how, const struct tape_info *info)
 {
         report_section(r, "drive");
@@ -103,7 +113,8 @@ static int info_drive(const char *address, struct report *r)
                 return log_error(
                         -EBUSY, "%s: is mounted; reelfs info %s says more", address, mount.mountpoint);
         Transport *transport;
-        int error = transport_open(absolute, true, &transport);
+        /* Not read-only: the drive would then say that the tape is write protected. */
+        int error = transport_open(absolute, false, &transport);
         if (error < 0)
                 return error;
         g_autofree char *how = transport_describe(transport);
@@ -123,6 +134,47 @@ static int info_drive(const char *address, struct report *r)
         return error;
 }
 
+/* How the daemon's figures are meant; what is not here is text. */
+static const struct {
+        const char *key;
+        void (*report)(struct report *r, const char *key, uint64_t value);
+} figures[] = {
+        { "pool", report_size },
+        { "pool_used", report_size },
+        { "pool_pinned", report_flag },
+        { "dirty", report_size },
+        { "written", report_size },
+        { "read", report_size },
+        { "commits", report_count },
+        { "seconds_since_commit", report_count },
+        { "total", report_size },
+        { "remaining", report_size },
+        { "open_files", report_count },
+        { "queued_reads", report_count },
+        { "read_only", report_flag },
+        { "error", report_errno },
+        { "generation", report_count },
+        { "index_block", report_count },
+        { "index_length", report_size },
+        { "segments", report_count },
+        { "block_length", report_size },
+        { "inodes", report_count },
+        { "names", report_count },
+        { "bytes", report_size },
+        { "tree_memory", report_size },
+};
+
+static void report_status(struct report *r, const char *key, const char *value)
+{
+        for (size_t i = 0; i < G_N_ELEMENTS(figures); i++) {
+                if (strcmp(figures[i].key, key) == 0) {
+                        figures[i].report(r, key, g_ascii_strtoull(value, NULL, 10));
+                        return;
+                }
+        }
+        report_text(r, key, value);
+}
+
 /* "KEY=VALUE" lines until "ok". */
 static int receive_status(Control *c, struct report *r)
 {
@@ -133,13 +185,13 @@ static int receive_status(Control *c, struct report *r)
                         continue;
                 if (error < 0 || strcmp(line, "ok") == 0)
                         return error;
-                if (g_str_has_prefix(line, "error"))
+                if (g_str_has_prefix(line, "error "))
                         return -EIO;
                 const char *equals = strchr(line, '=');
                 if (!equals)
                         continue;
                 g_autofree char *key = g_strndup(line, (gsize)(equals - line));
-                report_text(r, key, equals + 1);
+                report_status(r, key, equals + 1);
         }
 }
 
@@ -156,7 +208,6 @@ static int info_mount(const char *path, struct report *r)
         report_begin(r);
         report_section(r, "mount");
         report_text(r, "directory", e.mountpoint);
-        report_text(r, "address", e.source);
         error = control_send(c, "status");
         if (error == 0)
                 error = receive_status(c, r);

@@ -117,12 +117,12 @@ static int run(const struct command *command, int argc, char **argv)
         return status;
 }
 
-#define MOUNT_OPTIONS                                                                          \
-        "                         ro             read only\n"                                  \
-        "                         buffer=SIZE    memory between programs and drive (256M)\n"   \
-        "                         pack=SIZE      smaller files share a pack (1M)\n"            \
-        "                         commit=TIME    index at least so often (5m); 0: never\n"     \
-        "                         noallow_other  only for who mounts (allow_other: for all)\n" \
+#define MOUNT_OPTIONS                                                                                   \
+        "                         ro             read only\n"                                           \
+        "                         buffer=SIZE    memory between programs and drive (256M)\n"            \
+        "                         pack=SIZE      longer files go to tape before they are closed (1M)\n" \
+        "                         commit=TIME    index at least so often (5m); 0: never\n"              \
+        "                         noallow_other  only for who mounts (allow_other: for all)\n"          \
         "                         others, such as nodev, go to FUSE\n"
 
 const struct command command_mount = {

@@ -141,7 +141,7 @@ static int run(const struct command *command, int argc, char **argv)
 const struct command command_segments = {
         .name = "segments",
         .arguments = "ADDRESS",
-        .summary = "show what lies where on the tape, for mt, dd and tar",
+        .summary = "show what lies where on the tape, for mt and dd",
         .options = "      --json             machine-readable\n",
         .run = run,
 };

@@ -112,7 +112,7 @@ int cli_control_wait(Control *c, char **reason)
                         show_progress(line);
                         continue;
                 }
-                if (r == 0 && g_str_has_prefix(line, "error"))
+                if (r == 0 && g_str_has_prefix(line, "error "))
                         r = take_error(line, reason);
                 else if (r == 0 && strcmp(line, "ok") != 0)
                         continue; /* something that a newer daemon says */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What a mount answers on its control socket. */
 #include <errno.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -22,7 +23,7 @@ struct control {
         pthread_mutex_t lock; /* for the rest */
         pthread_cond_t changed;
         bool stop;
-        uint64_t names_done, names_total; /* of the index being written */
+        atomic_uint_fast64_t names_done, names_total; /* of the index being written; without the lock */
 };
 
 static void reply_result(ControlClient *client, int r)
@@ -151,13 +152,27 @@ static bool request(void *ctx, ControlClient *client, const char *line)
 
 /* ---- Closing */
 
-void control_progress(void *control, uint64_t done, uint64_t total)
+/* The tree is locked: no lock may be taken here. */
+void control_progress(void *ctx, uint64_t done, uint64_t total)
 {
-        struct control *c = control;
-        pthread_mutex_lock(&c->lock);
-        c->names_done = done;
-        c->names_total = total;
-        pthread_mutex_unlock(&c->lock);
+        struct control *c = ctx;
+        atomic_store(&c->names_done, done);
+        atomic_store(&c->names_total, total);
+}
+
+static void report_once(struct control *c, uint64_t *most)
+{
+        struct sched_status st;
+        sched_get_status(c->fe->sched, &st);
+        uint64_t names = atomic_load(&c->names_total);
+        *most = MAX(*most, st.dirty);
+        if (st.dirty > 0)
+                control_server_broadcast(c->server,
+                        "progress %" G_GUINT64_FORMAT " %" G_GUINT64_FORMAT " writing data", *most - st.dirty, *most);
+        else
+                control_server_broadcast(c->server,
+                        "progress %" G_GUINT64_FORMAT " %" G_GUINT64_FORMAT " writing the index",
+                        (uint64_t)atomic_load(&c->names_done), MAX(names, 1));
 }
 
 static void *report(void *arg)
@@ -166,20 +181,13 @@ static void *report(void *arg)
         uint64_t most = 1;
         pthread_mutex_lock(&c->lock);
         while (!c->stop) {
-                struct sched_status st;
-                sched_get_status(c->fe->sched, &st);
-                most = MAX(most, st.dirty);
-                if (st.dirty > 0)
-                        control_server_broadcast(c->server,
-                                "progress %" G_GUINT64_FORMAT " %" G_GUINT64_FORMAT " writing data",
-                                most - st.dirty, most);
-                else
-                        control_server_broadcast(c->server,
-                                "progress %" G_GUINT64_FORMAT " %" G_GUINT64_FORMAT " writing the index",
-                                c->names_done, MAX(c->names_total, 1));
+                pthread_mutex_unlock(&c->lock);
+                report_once(c, &most);
+                pthread_mutex_lock(&c->lock);
                 int64_t until = monotonic_ns() + REPORT_NS;
                 struct timespec ts = { until / 1000000000, until % 1000000000 };
-                pthread_cond_timedwait(&c->changed, &c->lock, &ts);
+                if (!c->stop)
+                        pthread_cond_timedwait(&c->changed, &c->lock, &ts);
         }
         pthread_mutex_unlock(&c->lock);
         return NULL;

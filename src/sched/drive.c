@@ -42,8 +42,7 @@ static void lost(Sched *s, SchedFile *f, int error)
 
 static void update_left(Sched *s)
 {
-        uint64_t total;
-        volume_capacity(s->volume, s->tree, &s->left, &total);
+        volume_capacity(s->volume, s->tree, &s->left, &s->total);
 }
 
 static void write_job(Sched *s, struct job *j)

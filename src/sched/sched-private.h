@@ -126,7 +126,7 @@ struct Sched {
 
         uint64_t dirty;        /* bytes in stages and jobs */
         uint64_t sealed_bytes; /* of them in sealed stages */
-        uint64_t left;         /* bytes the tape still takes */
+        uint64_t left, total;   /* bytes the tape still takes, and its whole */
         uint64_t tape_segment; /* half written; 0: none. Drive thread */
         bool drawing;          /* a barrier is being drawn: the stream keeps its owner */
         bool committing; /* from then until the index is written: who replaces bytes that are on the tape

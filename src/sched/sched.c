@@ -68,8 +68,7 @@ int sched_new(Volume *volume, Tree *tree, const struct sched_options *options, S
                batches = s->pool.batches.total * s->pool.batches.piece;
         s->stage_max = MIN(chunks / 8, batches / 2);
         s->options.stage = MIN(s->options.stage, s->stage_max);
-        uint64_t total;
-        volume_capacity(volume, tree, &s->left, &total);
+        volume_capacity(volume, tree, &s->left, &s->total);
         s->committed_at = monotonic_ns();
         reader_init(s);
         r = -pthread_create(&s->thread, NULL, drive_main, s);
@@ -191,10 +190,9 @@ void sched_get_status(Sched *s, struct sched_status *status)
                 .queued_reads = s->reads.length,
                 .read_only = s->broken || volume_is_read_only(s->volume),
                 .error = s->error,
+                .total = s->total,
+                .remaining = s->left - MIN(s->left, s->dirty),
                 .pinned = p->pinned,
         };
-        uint64_t dirty = s->dirty;
         pthread_mutex_unlock(&s->lock);
-        volume_capacity(s->volume, s->tree, &status->remaining, &status->total);
-        status->remaining -= MIN(status->remaining, dirty);
 }

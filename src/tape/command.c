@@ -139,6 +139,7 @@ static int fail_undelivered(Tape *t, const struct tape_command *cmd, int error)
 {
         if (has_flag(cmd, ON_MEDIUM))
                 position_lost(t);
+        t->unsynced |= has_flag(cmd, WRITES);
         const char *name = operations[cmd->operation].name;
         if (error == -ETIMEDOUT)
                 return log_error(error, "%s: the drive did not answer within %u s (%s)", t->address,
@@ -239,13 +240,22 @@ static bool try_again(Tape *t, const struct tape_command *cmd, struct patience *
         return p->times++ < repeats[outcome].times;
 }
 
+/* Where a command depends on what a reset has taken. Even one that does not must not hide that a reset has
+ * cost data still in the drive's buffer. */
+static bool must_recover(const Tape *t, const struct tape_command *cmd)
+{
+        if (t->settling || !recover_needed(t))
+                return false;
+        return has_flag(cmd, FROM_HERE) || (has_flag(cmd, FLUSHES) && t->unsynced && t->modes_stale);
+}
+
 int command_run(Tape *t, struct tape_command *cmd)
 {
         struct patience patience = { 0 };
         for (;;) {
                 if (has_flag(cmd, ON_MEDIUM) && t->changed)
                         return -EMEDIUMTYPE; /* was logged when it was found */
-                if (has_flag(cmd, FROM_HERE) && recover_needed(t) && !t->settling) {
+                if (must_recover(t, cmd)) {
                         int r = recover(t);
                         if (r < 0)
                                 return r;

@@ -30,8 +30,6 @@ static int locate(Tape *t, uint64_t object)
 {
         struct tape_command cmd;
         locate_init(t, &cmd, object);
-        enum position_state before = t->state;
-        position_lost(t);
         int r = command_run(t, &cmd);
         if (r < 0)
                 return r;
@@ -41,7 +39,6 @@ static int locate(Tape *t, uint64_t object)
                 return 0;
         }
         if (outcome == TAPE_ILLEGAL_REQUEST && cmd.sense.asc == 0x20) {
-                t->state = before;
                 if (cmd.operation == OP_LOCATE16)
                         t->info.locate16 = false;
                 else

@@ -8,6 +8,8 @@
 
 #include "private.h"
 
+#define RESETS_MAX 5 /* while the position is asked for */
+
 void position_lost(Tape *t)
 {
         t->state = POSITION_UNKNOWN;
@@ -35,7 +37,7 @@ static bool parse_short(const uint8_t *data, struct tape_position *p)
         *p = (struct tape_position){ .bop = data[0] & 0x80,
                 .eom = data[0] & 0x40,
                 .partition = data[1],
-                .object = sg_get_unaligned_be32(data + 4) };
+                .object = (uint32_t)sg_get_unaligned_be(4, data + 4) };
         return !(data[0] & 0x06); /* LOLU, PERR */
 }
 
@@ -44,8 +46,8 @@ static bool parse_long(const uint8_t *data, struct tape_position *p)
 {
         *p = (struct tape_position){ .bop = data[0] & 0x80,
                 .eom = data[0] & 0x40,
-                .partition = sg_get_unaligned_be32(data + 4),
-                .object = sg_get_unaligned_be64(data + 8) };
+                .partition = (uint32_t)sg_get_unaligned_be(4, data + 4),
+                .object = sg_get_unaligned_be(8, data + 8) };
         return !(data[0] & 0x0c); /* MPU, LONU */
 }
 
@@ -57,6 +59,7 @@ static const struct {
 
 int position_read(Tape *t, struct tape_position *p)
 {
+        bool stale = t->modes_stale || t->opening;
         if (!t->info.read_position)
                 return -EOPNOTSUPP;
         for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
@@ -67,6 +70,8 @@ int position_read(Tape *t, struct tape_position *p)
                 int r = command_run(t, &cmd);
                 if (r < 0)
                         return r;
+                if (t->modes_stale && !stale)
+                        return -EAGAIN;
                 if (cmd.sense.outcome == TAPE_ILLEGAL_REQUEST)
                         continue;
                 if (cmd.sense.outcome != TAPE_GOOD)
@@ -111,6 +116,9 @@ int position_resync(Tape *t)
         bool asked = t->position_asked;
         position_lost(t);
         int r = position_read(t, &p);
+        if (r == -EAGAIN)
+                return log_error(
+                        -EIO, "%s: the drive was reset, and where the tape was is not known", t->address);
         if (r < 0)
                 return r == -EOPNOTSUPP ? -ENOMSG : r;
         if (!t->position_proved && (!asked || p.object == t->first_answer))
@@ -154,15 +162,14 @@ static int verify(Tape *t, struct tape_position *position)
         return 0;
 }
 
-int tape_get_position(Tape *t, struct tape_position *position)
+static int get_position(Tape *t, struct tape_position *position)
 {
-        *position = (struct tape_position){ 0 };
-        if (t->changed)
-                return -EMEDIUMTYPE;
         int r = recover_needed(t) ? recover(t) : 0;
         if (r < 0)
                 return r;
         position_prove(t);
+        if (recover_needed(t))
+                return -EAGAIN;
         if (t->state == POSITION_UNKNOWN)
                 return adopt(t, position);
         *position = (struct tape_position){
@@ -171,14 +178,26 @@ int tape_get_position(Tape *t, struct tape_position *position)
         return verify(t, position);
 }
 
+int tape_get_position(Tape *t, struct tape_position *position)
+{
+        int r = -EAGAIN;
+        *position = (struct tape_position){ 0 };
+        if (t->changed)
+                return -EMEDIUMTYPE; /* was logged when it was found */
+        for (int i = 0; i < RESETS_MAX && r == -EAGAIN; i++)
+                r = get_position(t, position);
+        return r == -EAGAIN ? log_error(-EIO, "%s: the drive is reset again and again", t->address) : r;
+}
+
 int position_rewind(Tape *t)
 {
         struct tape_command cmd;
         command_init(&cmd, OP_REWIND);
-        position_lost(t);
         int r = command_do(t, &cmd);
         if (r == 0)
                 position_known(t, 0);
+        else
+                position_lost(t);
         return r;
 }
 

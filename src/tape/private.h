@@ -120,7 +120,8 @@ int probe_medium(Tape *t);
 /* ---- position.c */
 void position_lost(Tape *t);
 void position_known(Tape *t, uint64_t object);
-/* READ POSITION. -EOPNOTSUPP, not logged: the drive does not say. */
+/* READ POSITION. -EOPNOTSUPP, not logged: the drive does not say. -EAGAIN, not logged: it was reset
+ * meanwhile, and has answered for where that has left the tape. */
 int position_read(Tape *t, struct tape_position *p);
 /* Compares READ POSITION with the count, until it is proved or found wrong. */
 void position_prove(Tape *t);

@@ -75,6 +75,7 @@ int recover(Tape *t)
                 r = log_error(-EIO, "%s: the drive is reset again and again", t->address);
         if (r < 0) {
                 t->modes_stale = true;
+                t->unsynced = false; /* what may be missing has been reported now */
                 position_lost(t);
         }
         return r;

@@ -117,11 +117,11 @@ static int run_write(
         Tape *t, struct tape_command *cmd, const struct transfer *x, uint64_t *done, unsigned *aborts)
 {
         *done = 0;
-        t->unsynced = true;
         int r = command_run(t, cmd);
         if (r < 0)
                 return r;
         enum tape_outcome outcome = cmd->sense.outcome;
+        t->unsynced |= ends[outcome].moved;
         t->early_warning = cmd->sense.eom;
         if (did_all(cmd)) {
                 *done = x->count;

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Sense data to outcome (SPC-5, 4.4; SSC-5, annex on sense keys). No I/O, no state. */
+/* Sense data to outcome (SPC-5, 4.4; SSC-5, annex on sense keys). No I/O, no state.
+ * Fields whose top bit can be set are read by sg_get_unaligned_be: be32 and be64 shift it into an int's sign.
+ */
 #include <glib.h>
 #include <scsi/sg_lib.h>
 #include <scsi/sg_unaligned.h>
@@ -135,7 +137,7 @@ static bool decode_fixed(const uint8_t *sense, size_t length, struct tape_sense 
         take_flags(sense[2], d);
         if (length >= 7 && sense[0] & 0x80) {
                 d->has_information = true;
-                d->information = (int32_t)sg_get_unaligned_be32(sense + 3);
+                d->information = (int32_t)sg_get_unaligned_be(4, sense + 3);
         }
         if (length >= 13)
                 d->asc = sense[12];
@@ -160,7 +162,7 @@ static bool decode_descriptors(const uint8_t *sense, size_t length, struct tape_
                 size_t size = MIN(2 + (size_t)p[1], length - at);
                 if (p[0] == 0x00 && size >= 12 && p[2] & 0x80) {
                         d->has_information = true;
-                        d->information = (int64_t)sg_get_unaligned_be64(p + 4);
+                        d->information = (int64_t)sg_get_unaligned_be(8, p + 4);
                 } else if (p[0] == 0x04 && size >= 4) {
                         take_flags(p[3], d);
                 }

@@ -94,8 +94,9 @@ static int load_unload(Tape *t, bool load)
         struct tape_command cmd;
         command_init(&cmd, OP_LOAD);
         cmd.c.cdb[4] = load;
+        int r = command_do(t, &cmd);
         position_lost(t);
-        return command_do(t, &cmd);
+        return r;
 }
 
 static int load(Tape *t)

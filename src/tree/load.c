@@ -65,7 +65,7 @@ static int find_linked(Tree *t, const struct tree_entry *e, struct inode **ret)
 int tree_load(Tree *tree, uint64_t parent, const struct tree_entry *e, uint64_t *ino)
 {
         autounlock Tree *t = tree_lock(tree);
-        if (e->name[0] == '\0')
+        if (e->name[0] == '\0' && e->fileuid == TREE_ROOT)
                 return load_root(t, e, ino);
         struct inode *dir, *inode;
         size_t length;

@@ -48,13 +48,11 @@ static int check_names(const struct volume_format *format)
 {
         if (format->name && !label_is_volume_name(format->name))
                 return log_error(-EINVAL,
-                        "the volume name \"%s\" cannot be used: it must be UTF-8 without '/' or control "
-                        "characters, and at most 255 characters long",
-                        format->name);
+                        "the volume name cannot be used: it must be UTF-8 without '/' or control characters, "
+                        "and at "
+                        "most 255 characters long");
         if (format->volume_id && !vol1_is_volume_id(format->volume_id))
-                return log_error(-EINVAL,
-                        "the volume id \"%s\" cannot be used: it must be 6 characters A-Z 0-9",
-                        format->volume_id);
+                return log_error(-EINVAL, "the volume id cannot be used: it must be 6 characters A-Z 0-9");
         return 0;
 }
 

@@ -27,6 +27,17 @@ static int take_number(IndexReader *r, char *text, size_t length, void *field)
         return text_to_number(text, length, field) < 0 ? fail_text(r, text) : 0;
 }
 
+/* Known before the entries, it tells which numbers none of them has. */
+static int take_highest(IndexReader *r, char *text, size_t length, void *field)
+{
+        int error = take_number(r, text, length, field);
+        if (error == 0 && r->head.highest_fileuid > INT64_MAX)
+                error = fail_text(r, text);
+        if (error == 0)
+                tree_set_highest_fileuid(r->entry.tree, r->head.highest_fileuid);
+        return error;
+}
+
 static int take_time(IndexReader *r, char *text, size_t length, void *field)
 {
         const char *trimmed = text_trim(text, &length);
@@ -340,7 +351,7 @@ static const struct element in_index[] = {
         { "location", in_location, GIVEN_LOCATION, NULL, NULL, 0 },
         { "previousgenerationlocation", in_previous, GIVEN_PREVIOUS, NULL, NULL, 0 },
         { "allowpolicyupdate" },
-        { "highestfileuid", NULL, GIVEN_HIGHEST, NULL, take_number, IN(head.highest_fileuid) },
+        { "highestfileuid", NULL, GIVEN_HIGHEST, NULL, take_highest, IN(head.highest_fileuid) },
         { "directory", in_directory, GIVEN_ROOT, begin_directory, end_directory, 0 },
         { NULL },
 };

@@ -17,6 +17,7 @@ int entry_fail(struct entry_loader *l, int error, const char *format, ...)
         va_start(ap, format);
         vsnprintf(l->why, sizeof(l->why), format, ap);
         va_end(ap);
+        text_make_printable(l->why);
         return error;
 }
 

@@ -192,9 +192,8 @@ int index_reader_finish(IndexReader *r, struct index_head *head)
         int error = parse(r, "", 0, true);
         if (error < 0)
                 return error;
-        if ((r->given & GIVEN_HEAD_NEEDED) != GIVEN_HEAD_NEEDED || r->head.highest_fileuid > INT64_MAX)
+        if ((r->given & GIVEN_HEAD_NEEDED) != GIVEN_HEAD_NEEDED)
                 return entry_fail(&r->entry, -EUCLEAN, "it does not have all the elements that an index has");
-        tree_set_highest_fileuid(r->entry.tree, r->head.highest_fileuid);
         uint64_t segment = head->segment;
         char token[sizeof(head->token)];
         memcpy(token, head->token, sizeof(token));

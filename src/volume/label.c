@@ -173,6 +173,7 @@ static void fail(struct reader *r, int error, const char *format, ...)
         va_start(ap, format);
         vsnprintf(r->why, LABEL_WHY_MAX, format, ap);
         va_end(ap);
+        text_make_printable(r->why);
         r->error = error;
         XML_StopParser(r->parser, XML_FALSE);
 }

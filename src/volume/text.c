@@ -242,6 +242,14 @@ int text_to_bool(const char *text, size_t length, bool *value)
         return -EINVAL;
 }
 
+void text_make_printable(char *text)
+{
+        for (; *text; text++) {
+                if (g_ascii_iscntrl(*text))
+                        *text = '?';
+        }
+}
+
 void text_to_hex(const uint8_t *bytes, size_t n, char *hex)
 {
         for (size_t i = 0; i < n; i++)

@@ -47,6 +47,10 @@ int text_to_bool(const char *text, size_t length, bool *value);
 /* Without white space at the ends. */
 const char *text_trim(const char *text, size_t *length);
 
+/* Makes a message that repeats what a tape says fit for a terminal: control characters become '?', in place.
+ */
+void text_make_printable(char *text);
+
 /* n bytes as 2n hex digits and a NUL, and back. -EINVAL: not exactly n bytes in hex. */
 void text_to_hex(const uint8_t *bytes, size_t n, char *hex);
 int text_from_hex(const char *hex, size_t length, uint8_t *bytes, size_t n);

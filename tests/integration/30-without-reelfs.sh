@@ -42,7 +42,7 @@ note "the labels and the indexes are what they are said to be"
 "$tapcheck" --extract 0 "$tape" | head -c 4 | grep -q VOL1
 "$tapcheck" --extract 1 "$tape" >"$work/label.xml"
 xmllint --noout "$work/label.xml"
-grep -q 'mt fsf' "$work/label.xml" || fail "the label does not say how to read the tape"
+grep -q 'fsf FILEMARKS' "$work/label.xml" || fail "the label does not say how to read the tape"
 last=$(python3 -c '
 import json, sys
 indexes = [s for s in json.load(open(sys.argv[1])) if s["kind"] == "index"]

@@ -98,7 +98,7 @@ assert segments[-1]["bytes"] > 0, segments'
 
 note "check and eject"
 "$REELFS" check "$tape" | grep -q 'no problems'
-"$work/fsck.reelfs" -a -C 0 "$tape" >/dev/null
+"$work/fsck.reelfs" -a -C0 "$tape" >/dev/null
 "$REELFS" eject "$tape"
 expect_failure 8 'No such file' "$REELFS" check "$work/nothing"
 echo "not a tape at all" >"$work/text"

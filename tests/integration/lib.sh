@@ -40,15 +40,16 @@ await_exit() {
 
 cleanup() {
     local status=$? cartridge pid point
-    trap - EXIT
+    trap - EXIT ERR
+    set +e
     cd /
     findmnt --noheadings --raw --output TARGET 2>/dev/null | grep -F "$work/" | while read -r point; do
-        umount -i -l "$(printf %b "$point")" 2>/dev/null || true
+        umount -i -l "$(printf %b "$point")" 2>/dev/null
     done
     for cartridge in "$work"/*.tap; do
         [[ -e $cartridge ]] || continue
         pid=$(daemon_of "$cartridge")
-        [[ -z $pid ]] || await_exit "$pid" 20 || kill -KILL "$pid" 2>/dev/null || true
+        [[ -z $pid ]] || await_exit "$pid" 20 || kill -KILL "$pid" 2>/dev/null
     done
     rm -rf --one-file-system "$work"
     exit "$status"
@@ -172,7 +173,6 @@ make_special_tree() {
         setfattr -n user.text -v 'some text' attributes
         setfattr -n user.binary -v 0x00ff80410a0d attributes
         setfattr -n user.empty attributes
-        setfattr -n user.reelfs.posix -v 'mode=0 uid=0' attributes
         setfattr -n user.linux.user -v nested attributes
         setfattr -n trusted.reelfs -v trusted attributes
         setfattr -n user.large -v "$(printf 'v%.0s' {1..3000})" attributes

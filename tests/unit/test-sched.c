@@ -290,9 +290,8 @@ static void random_operation(struct fixture *fx, GRand *rand, SchedFile *f, uint
 {
         uint8_t *buf = g_malloc(MODEL_SIZE);
         size_t offset = (size_t)g_rand_int_range(rand, 0, MODEL_SIZE - 1);
-        size_t most = MODEL_SIZE - offset;
-        size_t size =
-                (size_t)g_rand_int_range(rand, 1, (int)MIN(most, g_rand_boolean(rand) ? 5000 : 600000) + 1);
+        int most = g_rand_boolean(rand) ? 5000 : 600000;
+        size_t size = (size_t)g_rand_int_range(rand, 1, MIN(most, (int)(MODEL_SIZE - offset)) + 1);
         switch (g_rand_int_range(rand, 0, 20)) {
         case 0:
                 g_assert_cmpint(sched_truncate(fx->sched, ino, offset, now_ns()), ==, 0);

@@ -39,7 +39,7 @@ static void test_names(void)
         g_assert_cmpint(load(t, TREE_ROOT, "d", 10, 10, S_IFDIR | 0755), ==, 0);
         g_assert_cmpint(load(t, 10, "f", 11, 11, S_IFREG | 0644), ==, 0);
         g_assert_cmpint(load(t, 10, longest, 12, 12, S_IFREG | 0644), ==, 0);
-        static const char *const bad[] = { ".", "..", "/", "a/b" };
+        static const char *const bad[] = { "", ".", "..", "/", "a/b" };
         for (size_t i = 0; i < G_N_ELEMENTS(bad); i++)
                 g_assert_cmpint(load(t, 10, bad[i], 13, 13, S_IFREG), ==, -EINVAL);
         g_assert_cmpint(load(t, 10, too_long, 13, 13, S_IFREG), ==, -EINVAL);
@@ -248,7 +248,8 @@ static void test_copy(void)
 {
         Tree *a = tree_new(), *b = tree_new();
         static const struct tree_extent extents[] = { { 0, 10, 7, 0 }, { 20, 10, 8, 5 } };
-        struct tree_entry root = { .name = "",
+        struct tree_entry root = { .fileuid = TREE_ROOT,
+                .name = "",
                 .attr = { .mode = S_IFDIR | 01770, .uid = 4, .gid = 5, .times = { 1, 2, 3, 4 } },
                 .backup_time = 5,
                 .readonly = true };

@@ -1,0 +1,580 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Volumes that were not closed, damaged, full, or on a drive that fails. */
+#include "volume-rig.h"
+
+/* ---- The cartridge's bytes */
+
+/* What replaces from is as long. last: its last place in the file, otherwise the first. */
+static void tamper(struct rig *r, const char *from, const char *to, bool last)
+{
+        g_autofree char *data = NULL;
+        size_t length, n = strlen(from);
+        char *found = NULL;
+        rig_unload(r);
+        g_assert_cmpuint(n, ==, strlen(to));
+        g_assert_true(g_file_get_contents(r->path, &data, &length, NULL));
+        for (char *p = data; (p = memmem(p, length - (size_t)(p - data), from, n)); p++) {
+                found = p;
+                if (!last)
+                        break;
+        }
+        g_assert_nonnull(found);
+        memcpy(found, to, n);
+        FILE *f = fopen(r->path, "r+b");
+        g_assert_cmpuint(fwrite(data, 1, length, f), ==, length);
+        fclose(f);
+        rig_load(r);
+        catch_messages();
+}
+
+/* In the place of the label's comment. */
+static void add_to_label(struct rig *r, const char *xml)
+{
+        g_autofree char *data = NULL;
+        size_t length;
+        g_assert_true(g_file_get_contents(r->path, &data, &length, NULL));
+        const char *comment = memmem(data, length, "<!--", 4), *end = memmem(data, length, "-->", 3) + 3;
+        g_autofree char *from = g_strndup(comment, (size_t)(end - comment));
+        g_autofree char *to = g_strdup_printf("%-*s", (int)(end - comment), xml);
+        tamper(r, from, to, false);
+}
+
+static uint64_t cartridge_size(struct rig *r)
+{
+        GStatBuf st;
+        g_assert_cmpint(g_stat(r->path, &st), ==, 0);
+        return (uint64_t)st.st_size;
+}
+
+/* Opens for writing, and gets it read-only, with one line that says why; nothing can be written. */
+static void mount_read_only(struct rig *r, const char *why)
+{
+        struct volume_info info;
+        uint64_t id, size = cartridge_size(r);
+        rig_mount(r);
+        assert_message(why);
+        volume_get_info(r->v, &info);
+        g_assert_true(info.read_only);
+        g_assert_nonnull(strstr(info.read_only_reason, why));
+        g_assert_cmpint(rig_append(r, 10, 1, &id), ==, -EROFS);
+        g_assert_cmpint(volume_commit(r->v, r->tree, true, NULL), ==, -EROFS);
+        g_assert_cmpuint(cartridge_size(r), ==, size);
+}
+
+static void mount_fails(struct rig *r, int error, const char *why)
+{
+        uint64_t size = cartridge_size(r);
+        catch_messages();
+        g_assert_cmpint(volume_open(r->tape, false, &r->v, &r->tree), ==, error);
+        assert_one_message(why);
+        g_assert_cmpuint(cartridge_size(r), ==, size);
+}
+
+static uint64_t count_problems(struct rig *r)
+{
+        uint64_t problems;
+        g_assert_cmpint(volume_check(r->tape, NULL, &problems), ==, 0);
+        return problems;
+}
+
+/* Two files, two indexes. */
+static void start(struct rig *r, const struct virtual_cartridge *cartridge)
+{
+        rig_init(r, cartridge);
+        rig_format(r);
+        rig_mount(r);
+        rig_write(r, "old", 3 * RIG_BLOCK + 1, 1);
+        g_assert_cmpint(rig_commit(r), ==, 0);
+        rig_write(r, "new", 5 * RIG_BLOCK + 1, 2);
+}
+
+/* ---- Not closed */
+
+static void test_not_closed(void)
+{
+        static const unsigned lacks[] = { 0, VIRTUAL_NO_READ_POSITION, 0x7f & ~VIRTUAL_NO_VARIABLE };
+        for (unsigned i = 0; i < G_N_ELEMENTS(lacks); i++) {
+                struct rig r;
+                struct tree_attr a;
+                start(&r, &(struct virtual_cartridge){ .lacks = lacks[i] });
+                rig_unload(&r);
+                rig_load(&r);
+                g_assert_cmpuint(count_problems(&r), ==, 1);
+                catch_messages();
+                /* Six blocks and a filemark. */
+                mount_read_only(&r, "not closed: 7 objects (up to 448 KiB) follow the last index");
+                rig_verify(&r, "old", 3 * RIG_BLOCK + 1, 1);
+                g_assert_cmpint(tree_resolve(r.tree, "new", &a), ==, -ENOENT);
+                rig_clear(&r);
+        }
+}
+
+/* The last segment has no filemark: the process was killed in the middle of it. */
+static void test_killed_in_segment(void)
+{
+        struct rig r;
+        g_autofree uint8_t *data = pattern(4 * RIG_BLOCK, 1);
+        struct iovec iov = { data, 4 * RIG_BLOCK };
+        start(&r, NULL);
+        g_assert_cmpint(rig_commit(&r), ==, 0);
+        g_assert_cmpint(volume_append(r.v, volume_segment_new(r.v, SEGMENT_FILE), &iov, 1, false), ==, 0);
+        rig_unload(&r);
+        rig_load(&r);
+        mount_read_only(&r, "not closed: 4 objects");
+        rig_verify(&r, "new", 5 * RIG_BLOCK + 1, 2);
+        rig_clear(&r);
+}
+
+/* Whatever a power failure leaves, what was committed is there. */
+static void test_power_cut(void)
+{
+        for (int i = 0; i <= 20; i++) {
+                struct rig r;
+                start(&r, NULL);
+                make_dir(r.tree, TREE_ROOT, "d");
+                g_assert_cmpint(virtual_power_cut(r.transport, i / 20.0), ==, 0);
+                rig_unload(&r);
+                rig_load(&r);
+                catch_messages();
+                rig_mount(&r);
+                rig_verify(&r, "old", 3 * RIG_BLOCK + 1, 1);
+                if (volume_is_read_only(r.v))
+                        assert_message("not closed");
+                else
+                        g_assert_cmpint(i, ==, 0);
+                rig_clear(&r);
+        }
+}
+
+/* ---- Damaged */
+
+static void test_damaged_index(void)
+{
+        static const struct {
+                const char *from, *to, *why;
+        } changes[] = {
+                { "</directory></ltfsindex>", "</directory> </ltfsinde>", "damaged" },
+                { "<generationnumber>3", "<generationnumber>2", "damaged (its generation" },
+                { "token=\"", "token= ", "not closed" },
+                { "<name>new", "<name>old", "damaged (old cannot be taken" },
+                { "<volumeuuid>", "<volumeuuix>", "damaged" },
+        };
+        for (unsigned i = 0; i < G_N_ELEMENTS(changes); i++) {
+                struct rig r;
+                start(&r, NULL);
+                g_assert_cmpint(rig_commit(&r), ==, 0);
+                tamper(&r, changes[i].from, changes[i].to, true);
+                mount_read_only(&r, changes[i].why);
+                rig_verify(&r, "old", 3 * RIG_BLOCK + 1, 1);
+                g_assert_cmpuint(count_problems(&r), >, 0);
+                rig_clear(&r);
+        }
+}
+
+/* A copy of an index, and something that only looks like one, behind the last index. */
+static void test_copied_index(void)
+{
+        struct rig r;
+        struct volume_info info;
+        struct segment s;
+        size_t nread;
+        start(&r, NULL);
+        g_assert_cmpint(rig_commit(&r), ==, 0);
+        volume_get_info(r.v, &info);
+        g_autofree char *copy = g_malloc(RIG_BLOCK);
+        g_assert_cmpint(volume_segment_at(r.v, info.index_block, &s), ==, 0);
+        g_assert_cmpint(s.kind, ==, SEGMENT_INDEX);
+        g_assert_cmpint(volume_read(r.v, s.id, 0, copy, RIG_BLOCK, &nread), ==, 0);
+        g_assert_cmpuint(nread, ==, info.index_length);
+        struct iovec iov = { copy, nread };
+        g_assert_cmpint(volume_seek_end(r.v), ==, 0);
+        g_assert_cmpint(tape_write_block(r.tape, &iov, 1, NULL), ==, 0);
+        g_assert_cmpint(tape_write_filemarks(r.tape, 1, false, NULL), ==, 0);
+        rig_unload(&r);
+        rig_load(&r);
+        mount_read_only(&r, "elsewhere on the tape");
+        rig_verify(&r, "new", 5 * RIG_BLOCK + 1, 2);
+        rig_clear(&r);
+}
+
+static void test_no_index(void)
+{
+        struct rig r;
+        start(&r, NULL);
+        tamper(&r, "<volumeuuid>", "<volumeuuiX>", false);
+        mount_fails(&r, -EUCLEAN, "label");
+        rig_clear(&r);
+
+        rig_init(&r, NULL);
+        rig_format(&r);
+        tamper(&r, "token=\"", "token= ", true);
+        mount_fails(&r, -EUCLEAN, "no valid index");
+        g_assert_cmpuint(count_problems(&r), ==, 1);
+        rig_clear(&r);
+}
+
+/* Labels without anything behind them. */
+static void test_labels_only(void)
+{
+        struct rig r;
+        rig_init(&r, NULL);
+        rig_format(&r);
+        g_assert_cmpint(tape_locate(r.tape, 4), ==, 0);
+        /* What is written ends the tape there. */
+        g_assert_cmpint(tape_write_filemarks(r.tape, 1, false, NULL), ==, 0);
+        mount_fails(&r, -EUCLEAN, "no valid index");
+        g_assert_cmpint(tape_locate(r.tape, 2), ==, 0);
+        g_assert_cmpint(tape_write_filemarks(r.tape, 1, false, NULL), ==, 0);
+        mount_fails(&r, -EUCLEAN, "label");
+        rig_clear(&r);
+}
+
+static void test_labels(void)
+{
+        struct rig r;
+        struct volume_identity identity;
+        start(&r, NULL);
+        tamper(&r, "reelfslabel version=\"1.0\"", "reelfslabel version=\"2.0\"", false);
+        mount_fails(&r, -EPROTONOSUPPORT, "2.0");
+        g_assert_cmpint(volume_identify(r.tape, &identity), ==, 0);
+        g_assert_cmpint(identity.content, ==, VOLUME_REELFS);
+        tamper(&r, "reelfslabel version=\"2.0\"", "reelfslabel version=\"1.9\"", false);
+        add_to_label(&r, "<features><incompatible><feature>holograms</feature></incompatible></features>");
+        mount_fails(&r, -EPROTONOSUPPORT, "holograms");
+        rig_clear(&r);
+
+        start(&r, NULL);
+        g_assert_cmpint(rig_commit(&r), ==, 0);
+        add_to_label(
+                &r, "<features><readonlycompatible><feature>runes</feature></readonlycompatible></features>");
+        mount_read_only(&r, "runes");
+        rig_verify(&r, "new", 5 * RIG_BLOCK + 1, 2);
+        rig_clear(&r);
+}
+
+static void test_write_protected(void)
+{
+        struct rig r;
+        start(&r, NULL);
+        g_assert_cmpint(rig_commit(&r), ==, 0);
+        rig_unload(&r);
+        g_autofree char *key_file = g_strconcat(r.path, ".cartridge", NULL);
+        g_autoptr(GKeyFile) keys = g_key_file_new();
+        g_assert_true(g_key_file_load_from_file(keys, key_file, G_KEY_FILE_NONE, NULL));
+        g_key_file_set_boolean(keys, "cartridge", "write-protected", TRUE);
+        g_assert_true(g_key_file_save_to_file(keys, key_file, NULL));
+        rig_load(&r);
+        catch_messages();
+        mount_read_only(&r, "write protected");
+        rig_verify(&r, "new", 5 * RIG_BLOCK + 1, 2);
+        const struct volume_format format = { .force = true };
+        g_assert_cmpint(volume_format(r.tape, &format), ==, -EROFS);
+        rig_clear(&r);
+}
+
+/* The table says something else than the tape. */
+static void test_check(void)
+{
+        struct rig r;
+        uint64_t id;
+        rig_init(&r, NULL);
+        rig_format(&r);
+        rig_mount(&r);
+        g_assert_cmpint(rig_append(&r, 3 * RIG_BLOCK, 1, &id), ==, 0);
+        rig_write(&r, "f", 1000, 1);
+        g_assert_cmpint(rig_commit(&r), ==, 0);
+        tamper(&r, "\n2 file 3 6 196608\n", "\n2 file 3 6 131072\n", true);
+        g_assert_cmpuint(count_problems(&r), ==, 1);
+        tamper(&r, "\n2 file 3 6 131072\n", "\n2 file 3 6 196608\n", true);
+        g_assert_cmpuint(count_problems(&r), ==, 0);
+        tamper(&r, "\n2 file 3 6 196608\n3 file 4 10 1000\n", "\n2 file 3 7 131072\n3 file 4 10 1000\n",
+                true);
+        g_assert_cmpuint(count_problems(&r), ==, 1);
+        rig_clear(&r);
+}
+
+/* ---- Full */
+
+static void fill(struct rig *r, size_t length, unsigned *n)
+{
+        uint64_t id;
+        int error;
+        for (*n = 0; (error = rig_append(r, length, *n, &id)) == 0; (*n)++) {
+                g_autofree char *name = g_strdup_printf("file%u", *n);
+                put_extent(r->tree, make_file(r->tree, TREE_ROOT, name), 0, length, id, 0);
+        }
+        g_assert_cmpint(error, ==, -ENOSPC);
+        struct segment s;
+        g_assert_cmpint(volume_segment_get(r->v, id, &s), ==, 0);
+        g_assert_cmpint(s.state, ==, SEGMENT_LOST);
+        g_assert_cmpint(rig_append(r, 1, 1, &id), ==, -ENOSPC);
+}
+
+static void test_full(void)
+{
+        static const struct virtual_cartridge cartridges[] = {
+                { .capacity = 16 << 20 },
+                { .capacity = 16 << 20, .lacks = VIRTUAL_NO_CAPACITY },
+                { .capacity = 64 << 20 },
+                { .capacity = 16 << 20, .lacks = VIRTUAL_NO_VARIABLE },
+        };
+        for (unsigned i = 0; i < G_N_ELEMENTS(cartridges); i++) {
+                struct rig r;
+                struct volume_info info;
+                uint64_t remaining, total;
+                unsigned n;
+                rig_init(&r, &cartridges[i]);
+                rig_format(&r);
+                rig_mount(&r);
+                volume_capacity(r.v, r.tree, &remaining, &total);
+                if (cartridges[i].lacks & VIRTUAL_NO_CAPACITY) {
+                        g_assert_cmpuint(total, ==, 0);
+                        g_assert_cmpuint(remaining, ==, UINT64_MAX);
+                } else {
+                        g_assert_cmpuint(total, ==, cartridges[i].capacity);
+                        g_assert_cmpuint(remaining, >, total / 4 * 3);
+                        g_assert_cmpuint(remaining, <, total);
+                }
+                fill(&r, 200000, &n);
+                g_assert_cmpuint(n * 200000, >, cartridges[i].capacity / 2);
+                volume_capacity(r.v, r.tree, &remaining, &total);
+                g_assert_cmpuint(remaining, <, 512 * 1024);
+                g_assert_false(volume_is_read_only(r.v));
+                g_assert_cmpint(rig_commit(&r), ==, 0);
+                rig_remount(&r);
+                volume_get_info(r.v, &info);
+                g_assert_false(info.read_only);
+                for (unsigned j = 0; j < n; j++) {
+                        g_autofree char *name = g_strdup_printf("file%u", j);
+                        rig_verify(&r, name, 200000, j);
+                }
+                g_assert_cmpuint(count_problems(&r), ==, 0);
+                rig_clear(&r);
+        }
+}
+
+/* In the middle of a segment: its filemark and the index have room still. */
+static void test_full_in_segment(void)
+{
+        struct rig r;
+        struct segment s;
+        struct tree_attr a;
+        g_autofree uint8_t *data = pattern(4 * RIG_BLOCK, 1);
+        struct iovec iov = { data, 4 * RIG_BLOCK };
+        int error;
+        rig_init(&r, &(struct virtual_cartridge){ .capacity = 16 << 20 });
+        rig_format(&r);
+        rig_mount(&r);
+        uint64_t id = volume_segment_new(r.v, SEGMENT_FILE), ino = make_file(r.tree, TREE_ROOT, "f"),
+                 sent = 0;
+        while ((error = volume_append(r.v, id, &iov, 1, false)) == 0)
+                sent += iov.iov_len;
+        g_assert_cmpint(error, ==, -ENOSPC);
+        g_assert_cmpint(volume_segment_get(r.v, id, &s), ==, 0);
+        g_assert_cmpint(s.state, ==, SEGMENT_LOST);
+        g_assert_cmpuint(s.length, ==, sent);
+        put_extent(r.tree, ino, 0, sent + iov.iov_len, id, 0);
+        g_assert_cmpint(rig_commit(&r), ==, 0);
+        rig_remount(&r);
+        g_assert_false(volume_is_read_only(r.v));
+        g_assert_cmpint(tree_resolve(r.tree, "f", &a), ==, 0);
+        g_assert_cmpuint(a.size, ==, sent);
+        g_assert_cmpuint(count_problems(&r), ==, 0);
+        rig_clear(&r);
+}
+
+/* ---- A drive that fails: a transport in front of the virtual one */
+
+struct faulty {
+        Transport base;
+        Transport *under;
+        unsigned swallow_after; /* writes and filemarks that are done; further ones are lost, though the drive
+                                   says GOOD */
+        unsigned fail_after;    /* and from this one on it says so */
+        unsigned fails;         /* so many times */
+        bool deferred;
+        unsigned seen;
+};
+
+static int faulty_execute(Transport *t, struct transport_command *c)
+{
+        struct faulty *f = (struct faulty *)t;
+        bool filemarks = c->cdb[0] == 0x10 && c->cdb[4] > 0;
+        if (c->cdb[0] != 0x0a && !filemarks)
+                return transport_execute(f->under, c);
+        unsigned n = f->seen++;
+        if (n < f->swallow_after || n >= f->fail_after + f->fails)
+                return transport_execute(f->under, c);
+        c->residual = 0;
+        c->sense_length = 0;
+        c->status = TRANSPORT_STATUS_GOOD;
+        if (n < f->fail_after)
+                return 0;
+        c->status = TRANSPORT_STATUS_CHECK_CONDITION;
+        memset(c->sense, 0, sizeof(c->sense));
+        c->sense[0] = f->deferred ? 0x71 : 0x70;
+        c->sense[2] = 3; /* medium error */
+        c->sense[7] = 10;
+        c->sense[12] = 0x0c; /* write error */
+        c->sense_length = 18;
+        c->residual = iov_length(c->iov, c->iovcnt);
+        return 0;
+}
+
+static void faulty_limits(Transport *t, struct transport_limits *limits)
+{
+        transport_limits(((struct faulty *)t)->under, limits);
+}
+
+static void faulty_close(Transport *t)
+{
+        transport_close(((struct faulty *)t)->under);
+        g_free(t);
+}
+
+static const struct transport_ops faulty_ops = {
+        .execute = faulty_execute, .limits = faulty_limits, .close = faulty_close
+};
+
+/* The tape again, in a drive that fails so; counted from here. */
+static void load_faulty(struct rig *r, const struct faulty *how)
+{
+        rig_unload(r);
+        struct faulty *f = g_memdup2(how, sizeof(*how));
+        f->base.ops = &faulty_ops;
+        g_assert_cmpint(virtual_open(r->path, false, &f->under), ==, 0);
+        g_assert_cmpint(tape_open(&f->base, "test", &r->tape), ==, 0);
+        catch_messages();
+        rig_mount(r);
+}
+
+/* A write error in the n-th write: whatever was written before is in the index that still can be written. */
+static void test_write_error(void)
+{
+        for (unsigned fail = 0; fail < 12; fail++) {
+                struct rig r;
+                uint64_t id;
+                int error = 0;
+                unsigned n;
+                start(&r, NULL);
+                g_assert_cmpint(rig_commit(&r), ==, 0);
+                load_faulty(&r, &(struct faulty){ .swallow_after = fail, .fail_after = fail, .fails = 1 });
+                for (n = 0; error == 0; n++) {
+                        error = rig_append(&r, 3 * RIG_BLOCK + 1, n, &id);
+                        if (error < 0)
+                                break;
+                        g_autofree char *name = g_strdup_printf("f%u", n);
+                        put_extent(r.tree, make_file(r.tree, TREE_ROOT, name), 0, 3 * RIG_BLOCK + 1, id, 0);
+                }
+                g_assert_cmpint(error, ==, -EIO);
+                g_assert_true(volume_is_read_only(r.v));
+                put_extent(r.tree, make_file(r.tree, TREE_ROOT, "victim"), 0, 3 * RIG_BLOCK + 1, id, 0);
+                g_assert_cmpint(rig_append(&r, 1, 1, &id), ==, -EIO);
+                g_assert_cmpint(rig_commit(&r), ==, 0);
+                rig_remount(&r);
+                g_assert_false(volume_is_read_only(r.v));
+                rig_verify(&r, "old", 3 * RIG_BLOCK + 1, 1);
+                rig_verify(&r, "new", 5 * RIG_BLOCK + 1, 2);
+                for (unsigned i = 0; i < n; i++) {
+                        g_autofree char *name = g_strdup_printf("f%u", i);
+                        rig_verify(&r, name, 3 * RIG_BLOCK + 1, i);
+                }
+                /* Nothing of it but what is on the tape: the full blocks, or all when only the filemark
+                 * failed. */
+                struct tree_attr a;
+                static const uint64_t left[] = { 0, 3 * RIG_BLOCK, 3 * RIG_BLOCK + 1 };
+                g_assert_cmpint(tree_resolve(r.tree, "victim", &a), ==, 0);
+                g_assert_cmpuint(a.size, ==, left[fail % 3]);
+                g_assert_cmpuint(count_problems(&r), ==, 0);
+                rig_clear(&r);
+        }
+}
+
+/* The drive said GOOD and lost it: segments that were thought written are cut to what is there. */
+static void test_lost_writes(void)
+{
+        struct rig r;
+        struct segment s;
+        struct tree_attr a;
+        uint64_t ids[4];
+        start(&r, NULL);
+        g_assert_cmpint(rig_commit(&r), ==, 0);
+        /* Each file is a write of full blocks, a short one and a filemark. The second one's filemark is gone,
+         * and all of the third; the fourth meets the error. */
+        load_faulty(
+                &r, &(struct faulty){ .swallow_after = 4, .fail_after = 9, .fails = 1, .deferred = true });
+        for (unsigned i = 0; i < 4; i++) {
+                int error = rig_append(&r, 3 * RIG_BLOCK + 1, i, &ids[i]);
+                g_assert_cmpint(error, ==, i < 3 ? 0 : -EIO);
+                g_autofree char *name = g_strdup_printf("f%u", i);
+                put_extent(r.tree, make_file(r.tree, TREE_ROOT, name), 0, 3 * RIG_BLOCK + 1, ids[i], 0);
+        }
+        g_assert_nonnull(strstr(messages->str, "lost"));
+        static const struct {
+                enum segment_state state;
+                uint64_t length;
+        } expected[] = { { SEGMENT_WRITTEN, 3 * RIG_BLOCK + 1 }, { SEGMENT_LOST, 3 * RIG_BLOCK },
+                { SEGMENT_LOST, 0 }, { SEGMENT_LOST, 0 } };
+        for (unsigned i = 0; i < 4; i++) {
+                g_assert_cmpint(volume_segment_get(r.v, ids[i], &s), ==, 0);
+                g_assert_cmpint(s.state, ==, expected[i].state);
+                g_assert_cmpuint(s.length, ==, expected[i].length);
+        }
+        g_assert_cmpint(rig_commit(&r), ==, 0);
+        rig_remount(&r);
+        rig_verify(&r, "f0", 3 * RIG_BLOCK + 1, 0);
+        for (unsigned i = 1; i < 4; i++) {
+                g_autofree char *name = g_strdup_printf("f%u", i);
+                g_assert_cmpint(tree_resolve(r.tree, name, &a), ==, 0);
+                g_assert_cmpuint(a.size, ==, expected[i].length);
+        }
+        g_assert_cmpuint(count_problems(&r), ==, 0);
+        rig_clear(&r);
+}
+
+/* The index itself fails: the one before it stays good. */
+static void test_commit_error(void)
+{
+        for (unsigned fail = 0; fail < 2; fail++) {
+                struct rig r;
+                uint64_t id;
+                start(&r, NULL);
+                g_assert_cmpint(rig_commit(&r), ==, 0);
+                load_faulty(&r, &(struct faulty){ .swallow_after = fail, .fail_after = fail, .fails = 1 });
+                make_dir(r.tree, TREE_ROOT, "d");
+                g_assert_cmpint(rig_commit(&r), ==, -EIO);
+                assert_message("index could not be written");
+                g_assert_true(volume_is_read_only(r.v));
+                g_assert_cmpint(rig_commit(&r), ==, -EIO);
+                g_assert_cmpint(rig_append(&r, 1, 1, &id), ==, -EIO);
+                rig_verify(&r, "new", 5 * RIG_BLOCK + 1, 2);
+                rig_unload(&r);
+                rig_load(&r);
+                catch_messages();
+                rig_mount(&r);
+                rig_verify(&r, "new", 5 * RIG_BLOCK + 1, 2);
+                g_assert_cmpint(volume_is_read_only(r.v), ==, fail == 1);
+                rig_clear(&r);
+        }
+}
+
+int main(int argc, char **argv)
+{
+        g_test_init(&argc, &argv, NULL);
+        g_test_add_func("/volume-damage/not-closed", test_not_closed);
+        g_test_add_func("/volume-damage/killed-in-segment", test_killed_in_segment);
+        g_test_add_func("/volume-damage/power-cut", test_power_cut);
+        g_test_add_func("/volume-damage/damaged-index", test_damaged_index);
+        g_test_add_func("/volume-damage/copied-index", test_copied_index);
+        g_test_add_func("/volume-damage/no-index", test_no_index);
+        g_test_add_func("/volume-damage/labels-only", test_labels_only);
+        g_test_add_func("/volume-damage/labels", test_labels);
+        g_test_add_func("/volume-damage/write-protected", test_write_protected);
+        g_test_add_func("/volume-damage/check", test_check);
+        g_test_add_func("/volume-damage/full", test_full);
+        g_test_add_func("/volume-damage/full-in-segment", test_full_in_segment);
+        g_test_add_func("/volume-damage/write-error", test_write_error);
+        g_test_add_func("/volume-damage/lost-writes", test_lost_writes);
+        g_test_add_func("/volume-damage/commit-error", test_commit_error);
+        return g_test_run();
+}
