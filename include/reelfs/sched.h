@@ -48,6 +48,8 @@ struct sched_source {
  * -EAGAIN: would have to wait, and may not; -EINTR; -EROFS; -ENOSPC: the tape is full; -EFBIG; -EIO: the tape
  * failed. */
 int sched_write(SchedFile *f, uint64_t offset, size_t size, const struct sched_source *source, size_t *done);
+/* Whether one more name, with its place in the index, still fits behind all data accepted so far. */
+bool sched_has_room(Sched *s);
 /* Makes waiting writers look at interrupted() again. Does not block. */
 void sched_wake(Sched *s);
 

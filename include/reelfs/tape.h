@@ -126,8 +126,8 @@ int tape_rewind(Tape *t);
 /* count filemarks forwards (> 0: behind the last of them) or backwards (< 0: before it).
  * *moved (may be NULL): filemarks passed. 0 with *outcome TAPE_GOOD, TAPE_EOD or TAPE_BOP. */
 int tape_space_filemarks(Tape *t, int64_t count, uint64_t *moved, enum tape_outcome *outcome);
-/* To the end of data. -ENODATA: there is none to be found (a write was interrupted); the position is unknown
- * then. */
+/* To the end of data. -ENODATA (not logged): there is none to be found (a write was interrupted); the
+ * position is unknown then. */
 int tape_space_eod(Tape *t);
 /* ERASE, short (writes EOD here) or long (to the end; hours). */
 int tape_erase(Tape *t, bool whole);

@@ -75,7 +75,8 @@ struct volume_info {
 
 /* (drive) Reads labels and the last index into a new tree. read_only: by request. A medium that is write
  * protected, data behind the last index, a missing EOD or an unknown read-only-compatible feature also make
- * it read-only, with one clear line. The tape is borrowed until volume_close. */
+ * it read-only, with one clear line. The tape is borrowed until volume_close. The tree becomes the caller's, to
+ * be freed after the last volume_append. */
 int volume_open(Tape *tape, bool read_only, Volume **ret, Tree **tree);
 /* Frees; writes nothing. NULL is allowed. */
 void volume_close(Volume *v);
@@ -90,7 +91,7 @@ Tape *volume_tape(Volume *v);
 void volume_capacity(Volume *v, Tree *tree, uint64_t *remaining, uint64_t *total);
 
 /* ---- Segments of data */
-/* A new segment, queued. */
+/* A new segment, queued. 0: out of memory. */
 uint64_t volume_segment_new(Volume *v, enum segment_kind kind);
 /* -ENOENT: no such id. */
 int volume_segment_get(Volume *v, uint64_t id, struct segment *s);
@@ -117,8 +118,8 @@ int volume_read_next(Volume *v, uint64_t id, struct segment *next);
 
 /* ---- Commit */
 /* (drive) Writes a full index of tree as a segment of its own and flushes; all written segments are synced
- * then. Extents in segments not yet written are left out, and a file's length ends before the first of them.
- * The tree is locked meanwhile. No segment may be half written. progress (may be NULL) is told names written
+ * then. Extents in segments not yet written are left out, and a file's length ends before the first of them;
+ * of a lost segment, what its length covers stays. The tree is locked meanwhile. No segment may be half written. progress (may be NULL) is told names written
  * so far and in all. Without changes since the last index it does nothing but flush, unless force. */
 /* report is called with the tree locked: it may not use the tree, nor wait for who does. */
 struct volume_progress {

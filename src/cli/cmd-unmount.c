@@ -16,8 +16,7 @@ static int detach_dead(const struct mount_entry *e)
         if (r < 0)
                 return r;
         return log_error(-ENOTCONN,
-                "%s: the daemon of %s had died, and the volume was not closed; mount it again to see what it "
-                "holds",
+                "%s: the daemon of %s had died and not closed the volume; mount it to see what it holds",
                 e->mountpoint, e->source);
 }
 
@@ -46,14 +45,11 @@ static int wait_closed(Control *c, const struct mount_entry *e)
                 return log_error(r, "%s: %s", e->source, reason);
         if (r == -EINTR)
                 return log_error(r,
-                        "%s: is still being closed in the background; leave the drive switched on until its "
-                        "daemon "
-                        "has ended",
+                        "%s: is still being closed in the background; leave the drive switched on",
                         e->source);
         if (r < 0)
                 return log_error(r,
-                        "%s: the daemon died, and the volume was not closed; mount it again to see what it "
-                        "holds",
+                        "%s: the daemon died and has not closed the volume; mount it to see what it holds",
                         e->source);
         log_debug("%s: is closed", e->source);
         return 0;

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -67,10 +68,22 @@ static int on_close(void *ctx)
         return r;
 }
 
+/* What is in the pool is not yet on the tape: the kernel shall neither kill us for memory nor make us wait
+ * for memory that only we could free. Both need privileges, and are only for the better. */
+static void protect(void)
+{
+        autofd fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+        if (fd < 0 || write(fd, "-900", 4) < 0)
+                log_debug("the kernel may kill this process when memory is short");
+        if (prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0) < 0)
+                log_debug("the kernel does not know this process as one that writes out data");
+}
+
 static int serve(struct daemon *d)
 {
         static const struct mount_hooks hooks = { on_ready, on_close };
         const struct mount_options *options = &d->config->mount;
+        protect();
         int r = cli_tape_open(options->address, options->read_only, &d->v.tape);
         if (r < 0)
                 return r;

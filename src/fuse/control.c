@@ -168,7 +168,8 @@ static void report_once(struct control *c, uint64_t *most)
         *most = MAX(*most, st.dirty);
         if (st.dirty > 0)
                 control_server_broadcast(c->server,
-                        "progress %" G_GUINT64_FORMAT " %" G_GUINT64_FORMAT " writing data", *most - st.dirty, *most);
+                        "progress %" G_GUINT64_FORMAT " %" G_GUINT64_FORMAT " writing data", *most - st.dirty,
+                        *most);
         else
                 control_server_broadcast(c->server,
                         "progress %" G_GUINT64_FORMAT " %" G_GUINT64_FORMAT " writing the index",

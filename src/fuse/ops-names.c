@@ -103,6 +103,8 @@ static int create(fuse_req_t req, uint64_t parent, const char *name, uint32_t mo
         struct tree_attr dir;
         if (fe->options->read_only)
                 return -EROFS;
+        if (!sched_has_room(fe->sched))
+                return -ENOSPC;
         int r = tree_getattr(fe->tree, parent, &dir);
         if (r < 0)
                 return r;
@@ -165,8 +167,10 @@ static void op_create(
 
 static void op_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t parent, const char *name)
 {
+        struct frontend *fe = frontend_of(req);
         struct tree_attr attr;
-        reply_entry(req, tree_link(frontend_of(req)->tree, ino, parent, name, now_ns(), &attr), &attr);
+        int r = sched_has_room(fe->sched) ? tree_link(fe->tree, ino, parent, name, now_ns(), &attr) : -ENOSPC;
+        reply_entry(req, r, &attr);
 }
 
 /* ---- Removal and renaming */

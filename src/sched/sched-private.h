@@ -119,14 +119,15 @@ struct Sched {
                 struct job *job;          /* being filled, or NULL */
                 int64_t last_write;       /* monotonic ns */
                 uint64_t turn;            /* bytes in this turn */
-                int64_t wanted_at;        /* when another writer last had to wait for it */
+                SchedFile *claimant;      /* who is next, only to be compared; NULL: nobody */
+                int64_t claimed_at;       /* when he last said so */
         } stream;
 
         struct reader reader;
 
         uint64_t dirty;        /* bytes in stages and jobs */
         uint64_t sealed_bytes; /* of them in sealed stages */
-        uint64_t left, total;   /* bytes the tape still takes, and its whole */
+        uint64_t left, total;  /* bytes the tape still takes, and its whole */
         uint64_t tape_segment; /* half written; 0: none. Drive thread */
         bool drawing;          /* a barrier is being drawn: the stream keeps its owner */
         bool committing; /* from then until the index is written: who replaces bytes that are on the tape

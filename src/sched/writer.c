@@ -13,8 +13,8 @@
 #define QUANTUM (UINT64_C(256) << 20)
 #define IDLE_NS INT64_C(100000000)
 #define WAIT_NS INT64_C(100000000)
-/* A writer who wants the stream says so at least this often. */
-#define WANTED_NS (3 * WAIT_NS)
+/* A writer who waits for the stream says so at least this often; then nobody else can take it. */
+#define CLAIM_NS (3 * WAIT_NS)
 
 /* Where the next bytes of a write go. */
 struct place {
@@ -102,10 +102,15 @@ static int find_open(SchedFile *f, uint64_t offset, size_t size, struct place *p
 
 /* ---- New places; both locks held */
 
+static bool is_claimed(Sched *s)
+{
+        return s->stream.claimant && monotonic_ns() - s->stream.claimed_at < CLAIM_NS;
+}
+
 static enum verdict place_in_stream(SchedFile *f, struct place *p)
 {
         Sched *s = f->sched;
-        if (s->stream.turn >= QUANTUM && monotonic_ns() - s->stream.wanted_at < WANTED_NS) {
+        if (s->stream.turn >= QUANTUM && is_claimed(s)) {
                 stream_seal(s);
                 return AGAIN;
         }
@@ -160,9 +165,9 @@ static enum verdict place_in_stage(SchedFile *f, size_t most, struct place *p, i
         return PLACED;
 }
 
-static bool stream_can_be_taken(Sched *s)
+static bool stream_can_be_taken(Sched *s, SchedFile *f)
 {
-        if (s->drawing)
+        if (s->drawing || (is_claimed(s) && s->stream.claimant != f))
                 return false;
         if (!s->stream.owner)
                 return true;
@@ -195,10 +200,11 @@ static enum verdict stream_take(SchedFile *f)
         struct stage *st = f->stage;
         size_t n = (st->length + s->pool.batches.piece - 1) / s->pool.batches.piece;
         if (s->pool.batches.n_free < n)
-                return WAIT_ROOM;
+                return WAIT_STREAM;
         g_autofree struct job **jobs = g_new(struct job *, n);
         stream_seal(s);
         s->stream.owner = f;
+        s->stream.claimant = NULL;
         file_use(f);
         s->stream.segment = st->segment;
         s->stream.offset = s->stream.turn = 0;
@@ -234,11 +240,22 @@ static enum verdict find_place(SchedFile *f, bool replaces, struct place *p, int
         size_t staged = f->stage ? f->stage->length : 0;
         if (staged + p->size <= s->options.stage || staged == 0)
                 return place_in_stage(f, s->options.stage, p, error);
-        if (stream_can_be_taken(s))
+        if (stream_can_be_taken(s, f))
                 return stream_take(f);
         if (staged < s->stage_max)
                 return place_in_stage(f, s->stage_max, p, error);
         return WAIT_STREAM;
+}
+
+bool sched_has_room(Sched *s)
+{
+        uint64_t left, total;
+        volume_capacity(s->volume, s->tree, &left, &total);
+        pthread_mutex_lock(&s->lock);
+        s->left = left;
+        bool room = left > s->dirty;
+        pthread_mutex_unlock(&s->lock);
+        return room;
 }
 
 /* ---- Waiting */
@@ -249,8 +266,10 @@ static int wait_for(SchedFile *f, enum verdict what, const struct sched_source *
         Sched *s = f->sched;
         if (source->interrupted && source->interrupted(source->ctx))
                 return -EINTR;
-        if (what == WAIT_STREAM)
-                s->stream.wanted_at = monotonic_ns();
+        if (what == WAIT_STREAM && (!is_claimed(s) || s->stream.claimant == f)) {
+                s->stream.claimant = f;
+                s->stream.claimed_at = monotonic_ns();
+        }
         if (source->wait == SCHED_NO_WAIT || s->waiters >= s->options.max_waiters)
                 return -EAGAIN;
         s->waiters++;

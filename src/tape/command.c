@@ -126,6 +126,10 @@ static bool has_flag(const struct tape_command *cmd, unsigned flag)
 int command_fail(Tape *t, const struct tape_command *cmd)
 {
         enum tape_outcome outcome = cmd->sense.outcome;
+        if (outcome == TAPE_NO_EOD && cmd->operation != OP_READ) { /* what that means is the caller's to say */
+                log_debug("%s: %s", t->address, failures[outcome].text);
+                return failures[outcome].error;
+        }
         if (!log_is_verbose())
                 return log_error(failures[outcome].error, "%s: %s", t->address, failures[outcome].text);
         char sense[192];

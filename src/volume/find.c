@@ -178,6 +178,7 @@ static int search_from_end(struct search *s)
                 return r;
         s->end_known = true;
         s->end = p.object;
+        s->v->early_warning = p.eom;
         if (p.object <= s->v->content)
                 return -ENOENT;
         /* Before the filemark that ends the last segment; what lies behind it has none and is no index. */

@@ -250,15 +250,16 @@ static void write_times(struct writer *w, const struct tree_entry *entry)
         const struct {
                 const char *tag;
                 int64_t ns;
+                bool mandatory;
         } times[] = {
-                { "creationtime", t->btime },
-                { "changetime", t->ctime },
-                { "modifytime", t->mtime },
-                { "accesstime", t->atime },
-                { "backuptime", entry->backup_time },
+                { "creationtime", t->btime, false },
+                { "changetime", t->ctime, false },
+                { "modifytime", t->mtime, true },
+                { "accesstime", t->atime, false },
+                { "backuptime", entry->backup_time, false },
         };
         for (unsigned i = 0; i < G_N_ELEMENTS(times); i++) {
-                if (!w->source->compact || times[i].ns != t->mtime || i == 2)
+                if (times[i].mandatory || !w->source->compact || times[i].ns != t->mtime)
                         element_time(w, times[i].tag, times[i].ns);
         }
 }

@@ -168,7 +168,7 @@ while head -c 5000000 /dev/urandom >"$work/file" && cp "$work/file" "$mnt/file-$
 done
 grep -q 'No space left' "$work/stderr" || fail "full, but: $(<"$work/stderr")"
 [[ $files -ge 8 ]] || fail "only $files files went in"
-unmount_tape || true
+unmount_tape
 mount_tape
 for ((i = 0; i < files; i++)); do
     cmp "$mnt/file-$i" "$work/file-$i"

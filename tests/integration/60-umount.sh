@@ -31,13 +31,18 @@ cp "$work/data" "$mnt/helper"
 "$work/umount.fuse.reelfs" "$mnt" -t fuse.reelfs
 closed_with helper
 
-if [[ -e /sbin/umount.fuse.reelfs && /sbin/umount.fuse.reelfs -ef $REELFS ]]; then
-    note "and umount(8) itself"
-    mount_tape
+note "and mount(8) and umount(8) themselves, with the helpers in place"
+# In a mount namespace of its own, where they seem to be installed.
+mkdir "$work/sbin"
+for helper in mount.reelfs umount.fuse.reelfs; do ln -s "$REELFS" "$work/sbin/$helper"; done
+export work tape mnt
+# shellcheck disable=SC2016 # that shell expands it
+unshare --mount bash -euc '
+    mount -t overlay -o "lowerdir=$work/sbin:/usr/sbin" overlay /usr/sbin
+    mount -t reelfs -o noexec,commit=10m "$tape" "$mnt"
     cp "$work/data" "$mnt/umount"
-    umount "$mnt"
-    closed_with umount
-fi
+    umount "$mnt"' || fail "mount -t reelfs, umount"
+closed_with umount
 
 note "umount without the helper closes the volume as well, a little later"
 mount_tape

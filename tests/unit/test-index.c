@@ -101,6 +101,33 @@ static void test_nasty_names(void)
         tree_free(t);
 }
 
+/* As LTFS wants it, and so that no other parser changes it. */
+static void test_encoding(void)
+{
+        static const struct {
+                const char *name, *element;
+        } names[] = {
+                { "plain \xc3\xa9%&<", "<name>plain \xc3\xa9%&amp;&lt;</name>" },
+                { "a:b c", "<name percentencoded=\"true\">a%3Ab%20c</name>" },
+                { " x", "<name percentencoded=\"true\">%20x</name>" },
+                { "x ", "<name percentencoded=\"true\">x%20</name>" },
+                { "\xff%", "<name percentencoded=\"true\">%FF%25</name>" },
+                { "\r", "<name percentencoded=\"true\">%0D</name>" },
+                { "\xc2\x85", "<name percentencoded=\"true\">%C2%85</name>" },
+        };
+        for (unsigned i = 0; i < G_N_ELEMENTS(names); i++) {
+                Tree *t = tree_new();
+                make_file(t, TREE_ROOT, names[i].name);
+                g_autoptr(GString) text = encode(t, true);
+                g_assert_nonnull(strstr(text->str, names[i].element));
+                /* What equals its default is left out, in the compact form only. */
+                g_autoptr(GString) full = encode(t, false);
+                g_assert_null(strstr(text->str, "<readonly>"));
+                g_assert_nonnull(strstr(full->str, "<readonly>false</readonly>"));
+                tree_free(t);
+        }
+}
+
 static void test_xattrs(void)
 {
         static const char *const names[] = { "user.comment", "user.reelfs.posix", "user.user.x",
@@ -265,6 +292,7 @@ int main(int argc, char **argv)
         g_test_add_func("/index/probe", test_probe);
         g_test_add_func("/index/attributes", test_attributes);
         g_test_add_func("/index/nasty-names", test_nasty_names);
+        g_test_add_func("/index/encoding", test_encoding);
         g_test_add_func("/index/xattrs", test_xattrs);
         g_test_add_func("/index/keys", test_keys);
         g_test_add_func("/index/hard-links", test_hard_links);

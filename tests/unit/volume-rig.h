@@ -142,3 +142,22 @@ static inline int rig_commit(struct rig *r)
 {
         return volume_commit(r->v, r->tree, false, NULL);
 }
+
+/* What a check finds. */
+static inline uint64_t rig_problems(struct rig *r)
+{
+        uint64_t problems;
+        g_assert_cmpint(volume_check(r->tape, NULL, &problems), ==, 0);
+        return problems;
+}
+
+/* A volume with two files, of which the last index names one. */
+static inline void rig_start(struct rig *r, const struct virtual_cartridge *cartridge)
+{
+        rig_init(r, cartridge);
+        rig_format(r);
+        rig_mount(r);
+        rig_write(r, "old", 3 * RIG_BLOCK + 1, 1);
+        g_assert_cmpint(rig_commit(r), ==, 0);
+        rig_write(r, "new", 5 * RIG_BLOCK + 1, 2);
+}
