@@ -75,8 +75,8 @@ struct volume_info {
 
 /* (drive) Reads labels and the last index into a new tree. read_only: by request. A medium that is write
  * protected, data behind the last index, a missing EOD or an unknown read-only-compatible feature also make
- * it read-only, with one clear line. The tape is borrowed until volume_close. The tree becomes the caller's, to
- * be freed after the last volume_append. */
+ * it read-only, with one clear line. The tape is borrowed until volume_close. The tree becomes the caller's,
+ * to be freed after the last volume_append. */
 int volume_open(Tape *tape, bool read_only, Volume **ret, Tree **tree);
 /* Frees; writes nothing. NULL is allowed. */
 void volume_close(Volume *v);
@@ -89,6 +89,10 @@ Tape *volume_tape(Volume *v);
  * does not say; then remaining is UINT64_MAX until early warning and 0 after it. Counted from the capacity at
  * mount, so it is cheap. reserve: what is kept back for the next index of this tree. */
 void volume_capacity(Volume *v, Tree *tree, uint64_t *remaining, uint64_t *total);
+
+/* (drive) Flushes, and asks the drive anew what room there is: the count knows nothing of compression.
+ * Nothing where the drive does not say. */
+int volume_remeasure(Volume *v);
 
 /* ---- Segments of data */
 /* A new segment, queued. 0: out of memory. */
@@ -119,8 +123,9 @@ int volume_read_next(Volume *v, uint64_t id, struct segment *next);
 /* ---- Commit */
 /* (drive) Writes a full index of tree as a segment of its own and flushes; all written segments are synced
  * then. Extents in segments not yet written are left out, and a file's length ends before the first of them;
- * of a lost segment, what its length covers stays. The tree is locked meanwhile. No segment may be half written. progress (may be NULL) is told names written
- * so far and in all. Without changes since the last index it does nothing but flush, unless force. */
+ * of a lost segment, what its length covers stays. The tree is locked meanwhile. No segment may be half
+ * written. progress (may be NULL) is told names written so far and in all. Without changes since the last
+ * index it does nothing but flush, unless force. */
 /* report is called with the tree locked: it may not use the tree, nor wait for who does. */
 struct volume_progress {
         void (*report)(void *ctx, uint64_t done, uint64_t total);
@@ -140,8 +145,7 @@ struct volume_problem_sink {
  * nothing. */
 int volume_check(Tape *tape, const struct volume_problem_sink *sink, uint64_t *problems);
 
-/* LTFS's names for virtual extended attributes of the volume's root and of files ("ltfs.volumeUUID" …,
- * without "user."). *value: text that the caller frees. -ENODATA: no such. ino's extents come from tree. */
+/* LTFS's names, and reelfs.segment, for virtual extended attributes of the volume's root and of files
+ * ("ltfs.volumeUUID" …, without "user."). *value: text that the caller frees. -ENODATA: no such. ino's
+ * extents come from tree. */
 int volume_virtual_xattr(Volume *v, Tree *tree, uint64_t ino, const char *name, char **value);
-/* Their names for ino, each with its NUL; the caller frees. */
-int volume_virtual_xattr_list(Volume *v, Tree *tree, uint64_t ino, char **names, size_t *size);

@@ -22,7 +22,9 @@ struct arguments {
 /* A cartridge file that is not there yet is made, as if a new tape were taken off the shelf. */
 static int make_cartridge(const struct arguments *a)
 {
-        if (strstr(a->address, "://") || g_str_has_prefix(a->address, "/dev/"))
+        /* A device that is missing is not to become a file; but below /dev/shm there are files. */
+        bool device = g_str_has_prefix(a->address, "/dev/") && !g_str_has_prefix(a->address, "/dev/shm/");
+        if (device || strstr(a->address, "://"))
                 return 0;
         if (access(a->address, F_OK) == 0 || errno != ENOENT) {
                 if (a->has_capacity)

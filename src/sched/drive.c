@@ -240,6 +240,24 @@ static bool commit_due(Sched *s, int64_t now, int64_t *deadline)
 
 /* ---- What next? */
 
+static bool measure_if_asked(Sched *s)
+{
+        if (!s->measure || s->broken)
+                return s->measure = false;
+        pthread_mutex_unlock(&s->lock);
+        int r = volume_remeasure(s->volume);
+        pthread_mutex_lock(&s->lock);
+        if (r < 0) {
+                s->error = s->error ?: r;
+                s->broken = true;
+        }
+        update_left(s);
+        s->measure = false;
+        s->measured = s->written;
+        pthread_cond_broadcast(&s->room);
+        return true;
+}
+
 static bool stages_due(Sched *s, int64_t now, int64_t *deadline)
 {
         struct stage *st = g_queue_peek_head(&s->sealed);
@@ -310,7 +328,7 @@ static bool step(Sched *s, int64_t *deadline)
 {
         int64_t now = monotonic_ns();
         if (may_write(s, now, deadline) &&
-                (commit_if_due(s, now, deadline) || write_next(s, now, deadline))) {
+                (measure_if_asked(s) || commit_if_due(s, now, deadline) || write_next(s, now, deadline))) {
                 set_phase(s, false, now);
                 return true;
         }

@@ -129,6 +129,8 @@ struct Sched {
         uint64_t sealed_bytes; /* of them in sealed stages */
         uint64_t left, total;  /* bytes the tape still takes, and its whole */
         uint64_t tape_segment; /* half written; 0: none. Drive thread */
+        bool measure;          /* the drive is to be asked what is left */
+        uint64_t measured;     /* what was written when it last was */
         bool drawing;          /* a barrier is being drawn: the stream keeps its owner */
         bool committing; /* from then until the index is written: who replaces bytes that are on the tape
                             waits */

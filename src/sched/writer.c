@@ -222,6 +222,17 @@ static enum verdict stream_take(SchedFile *f)
         return AGAIN;
 }
 
+/* The count of what is left is a guess where the drive compresses. False: the drive was asked after the last
+ * write. */
+static bool ask_for_room(Sched *s)
+{
+        if (s->measured == s->written)
+                return false;
+        s->measure = true;
+        pthread_cond_signal(&s->work);
+        return true;
+}
+
 static enum verdict find_place(SchedFile *f, bool replaces, struct place *p, int *error)
 {
         Sched *s = f->sched;
@@ -231,7 +242,7 @@ static enum verdict find_place(SchedFile *f, bool replaces, struct place *p, int
         }
         if (s->left < s->dirty + p->size) {
                 *error = -ENOSPC;
-                return REFUSED;
+                return ask_for_room(s) ? WAIT_ROOM : REFUSED;
         }
         if (replaces && s->committing)
                 return WAIT_ROOM;
@@ -253,7 +264,7 @@ bool sched_has_room(Sched *s)
         volume_capacity(s->volume, s->tree, &left, &total);
         pthread_mutex_lock(&s->lock);
         s->left = left;
-        bool room = left > s->dirty;
+        bool room = left > s->dirty || ask_for_room(s);
         pthread_mutex_unlock(&s->lock);
         return room;
 }

@@ -38,7 +38,7 @@ static int scanner_word(struct scanner *s, uint64_t offset, uint32_t *word)
                         return r;
                 }
         }
-        *word = sg_get_unaligned_le32(s->window + (offset - s->start));
+        *word = (uint32_t)sg_get_unaligned_le(4, s->window + (offset - s->start));
         return 0;
 }
 

@@ -133,7 +133,7 @@ int cartridge_length(const Cartridge *c, uint64_t object, uint32_t *length)
         uint8_t header[4];
         int r = pread_all(c->fd, header, sizeof(header), object_index_offset(&c->index, object));
         if (r == 0)
-                *length = sg_get_unaligned_le32(header) & TAP_LENGTH;
+                *length = (uint32_t)sg_get_unaligned_le(4, header) & TAP_LENGTH;
         return r;
 }
 

@@ -182,7 +182,7 @@ void drive_write_filemarks6(struct drive *d, struct request *r)
  * has to be. */
 void drive_write_filemarks16(struct drive *d, struct request *r)
 {
-        uint64_t object = sg_get_unaligned_be64(r->cdb + 4);
+        uint64_t object = sg_get_unaligned_be(8, r->cdb + 4);
         if (r->cdb[3])
                 return request_invalid_field(r, 3, 7);
         if (object && object != d->position)

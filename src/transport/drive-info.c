@@ -86,7 +86,7 @@ void drive_report_luns(struct drive *d, struct request *r)
 {
         /* Select report: 0 logical units, 1 well-known ones, 2 both. */
         uint8_t data[16] = { 0 }, select = r->cdb[2];
-        uint32_t allocation = sg_get_unaligned_be32(r->cdb + 6);
+        uint32_t allocation = (uint32_t)sg_get_unaligned_be(4, r->cdb + 6);
         if (select > 2)
                 return request_invalid_field(r, 2, 7);
         if (allocation < sizeof(data))

@@ -118,7 +118,7 @@ void drive_space6(struct drive *d, struct request *r)
 
 void drive_space16(struct drive *d, struct request *r)
 {
-        space(d, r, (int64_t)sg_get_unaligned_be64(r->cdb + 4));
+        space(d, r, (int64_t)sg_get_unaligned_be(8, r->cdb + 4));
 }
 
 /* partition_byte: where PARTITION is in the CDB; it counts if CP is set. */
@@ -139,12 +139,12 @@ static void locate(struct drive *d, struct request *r, uint64_t object, unsigned
 
 void drive_locate10(struct drive *d, struct request *r)
 {
-        locate(d, r, sg_get_unaligned_be32(r->cdb + 3), 8);
+        locate(d, r, (uint32_t)sg_get_unaligned_be(4, r->cdb + 3), 8);
 }
 
 void drive_locate16(struct drive *d, struct request *r)
 {
-        locate(d, r, sg_get_unaligned_be64(r->cdb + 4), 3);
+        locate(d, r, sg_get_unaligned_be(8, r->cdb + 4), 3);
 }
 
 enum {

@@ -46,8 +46,8 @@ uint8_t *frame_first_header(struct frame *f)
 size_t frame_verify(const struct frame *f, uint32_t length)
 {
         size_t good = 0;
-        while (good < f->records && sg_get_unaligned_le32(f->junctions[good] + HEADER) == length &&
-                sg_get_unaligned_le32(f->junctions[good + 1] + TRAILER) == length)
+        while (good < f->records && (uint32_t)sg_get_unaligned_le(4, f->junctions[good] + HEADER) == length &&
+                (uint32_t)sg_get_unaligned_le(4, f->junctions[good + 1] + TRAILER) == length)
                 good++;
         return good;
 }

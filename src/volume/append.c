@@ -16,7 +16,7 @@ static void measure_less(Volume *v)
         v->remaining = MIN(v->remaining, capacity.remaining);
 }
 
-void volume_advance(Volume *v, uint64_t objects, bool early_warning)
+void volume_advance(Volume *v, uint64_t objects, uint64_t bytes, bool early_warning)
 {
         bool first_warning = early_warning && !v->early_warning;
         {
@@ -60,7 +60,7 @@ int volume_end_tail(Volume *v)
                 r = tape_write_filemarks(v->tape, 1, true, &early_warning);
         if (r < 0)
                 return r;
-        volume_advance(v, 1, early_warning);
+        volume_advance(v, 1, FILEMARK_BYTES, early_warning);
         v->filemarks++;
         v->open_tail = false;
         return 0;
@@ -168,20 +168,27 @@ static bool has_room(Volume *v, uint64_t bytes)
         return v->remaining >= bytes && v->remaining - bytes >= reserve;
 }
 
+int volume_remeasure(Volume *v)
+{
+        if (v->total == 0)
+                return 0;
+        int r = volume_seek_end(v);
+        if (r == 0)
+                r = tape_write_filemarks(v->tape, 0, false, NULL);
+        if (r == 0)
+                volume_measure(v);
+        return r;
+}
+
 /* The count of what remains knows nothing of compression, so the drive is asked once more; its answer counts
  * when its buffer is empty. */
 static int make_room(Volume *v, uint64_t bytes)
 {
         if (has_room(v, bytes))
                 return 0;
-        if (v->total > 0) {
-                int r = volume_seek_end(v);
-                if (r == 0)
-                        r = tape_write_filemarks(v->tape, 0, false, NULL);
-                if (r < 0)
-                        return r;
-                volume_measure(v);
-        }
+        int r = volume_remeasure(v);
+        if (r < 0)
+                return r;
         if (has_room(v, bytes))
                 return 0;
         log_warning("%s: the tape is full: what is left is kept for the index", tape_address(v->tape));
@@ -201,7 +208,7 @@ static void grow_segment(Volume *v, uint64_t blocks, uint64_t bytes, bool early_
                 autounlock Volume *locked = volume_lock(v);
                 segments_find(&v->segments, v->writing)->length += bytes;
         }
-        volume_advance(v, blocks, early_warning);
+        volume_advance(v, blocks, bytes, early_warning);
 }
 
 static int write_full_blocks(Volume *v, const struct iovec *iov, int iovcnt)
@@ -235,7 +242,8 @@ int volume_write_buffer(Volume *v, size_t length, char fill, size_t *blocks)
                 r = tape_write_block(v->tape, &iov, 1, &warned);
                 *blocks += r == 0;
         }
-        volume_advance(v, *blocks, early_warning || warned);
+        uint64_t bytes = MIN((uint64_t)*blocks * block_length, v->fixed_only ? size : length);
+        volume_advance(v, *blocks, bytes, early_warning || warned);
         return r;
 }
 

@@ -146,9 +146,10 @@ static int write_index(Volume *v, Tree *tree, const struct volume_progress *prog
                 unplace_index(v);
                 return r;
         }
-        volume_advance(v, 1, early_warning);
+        volume_advance(v, 1, FILEMARK_BYTES, early_warning);
         v->filemarks++;
         take_committed(v, &head, length, changes, &counts);
+        volume_measure(v);
         return 0;
 }
 

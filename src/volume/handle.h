@@ -116,4 +116,6 @@ int volume_fail(Volume *v, int error);
  * all of it. */
 void volume_settle(Volume *v, uint64_t attempted, bool last);
 /* Moves the end of data on by what was written. */
-void volume_advance(Volume *v, uint64_t objects, bool early_warning);
+void volume_advance(Volume *v, uint64_t objects, uint64_t bytes, bool early_warning);
+/* What a filemark is counted as, until the drive is asked again. LTO's take less. */
+#define FILEMARK_BYTES 4096

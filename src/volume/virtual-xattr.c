@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* LTFS's virtual extended attributes, which tools for LTFS volumes read: of the root about the volume, of
- * every inode about itself. */
+ * every inode about itself. And ours: where a file is, for mt. */
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
@@ -184,6 +184,25 @@ static char *get_start_block(const struct subject *s)
         return start_block(s, &block) ? number_text(block) : NULL;
 }
 
+/* Numbers for mt fsf, in the order of the file, each once in a row. */
+static char *get_segment(const struct subject *s)
+{
+        g_autofree struct tree_extent *extents = NULL;
+        g_autoptr(GString) text = g_string_new(NULL);
+        size_t n = 0;
+        if (!S_ISREG(s->attr.mode) || tree_extents(s->tree, s->attr.ino, &extents, &n) < 0)
+                return NULL;
+        for (size_t i = 0; i < n; i++) {
+                struct segment segment;
+                if ((i > 0 && extents[i].segment == extents[i - 1].segment) ||
+                        volume_segment_get(s->v, extents[i].segment, &segment) < 0 ||
+                        segment.first_block == 0)
+                        continue;
+                g_string_append_printf(text, "%s%" PRIu64, text->len ? " " : "", segment.filemark);
+        }
+        return text->len ? g_strdup(text->str) : NULL;
+}
+
 /* get: NULL if this one has none; the caller frees. */
 struct attribute {
         const char *name;
@@ -219,6 +238,7 @@ static const struct attribute attributes[] = {
         { "ltfs.fileUID", false, get_file_uid },
         { "ltfs.partition", false, get_partition },
         { "ltfs.startblock", false, get_start_block },
+        { "reelfs.segment", false, get_segment },
 };
 
 static int get_subject(Volume *v, Tree *tree, uint64_t ino, struct subject *s)
@@ -247,21 +267,4 @@ int volume_virtual_xattr(Volume *v, Tree *tree, uint64_t ino, const char *name, 
                 return *value ? 0 : -ENODATA;
         }
         return -ENODATA;
-}
-
-int volume_virtual_xattr_list(Volume *v, Tree *tree, uint64_t ino, char **names, size_t *size)
-{
-        struct subject s;
-        int r = get_subject(v, tree, ino, &s);
-        if (r < 0)
-                return r;
-        GString *list = g_string_new(NULL);
-        for (unsigned i = 0; i < G_N_ELEMENTS(attributes); i++) {
-                g_autofree char *value = get(&attributes[i], &s);
-                if (value)
-                        g_string_append_len(list, attributes[i].name, (gssize)strlen(attributes[i].name) + 1);
-        }
-        *size = list->len;
-        *names = g_string_free(list, FALSE);
-        return 0;
 }

@@ -38,6 +38,16 @@ rm "$work/special/socket"
 touch -r "$mnt/tar" "$work/special"
 compare_trees "$work/special" "$mnt/tar"
 
+note "virtual attributes are there, and are not copied"
+uuid=$(getfattr --only-values -n user.ltfs.volumeUUID "$mnt" 2>/dev/null)
+[[ $uuid =~ ^[0-9a-f-]{36}$ ]] || fail "volumeUUID is '$uuid'"
+for name in ltfs.startblock ltfs.partition reelfs.segment; do
+    value=$(getfattr --only-values -n "user.$name" "$mnt/cp/large" 2>/dev/null)
+    [[ -n $value ]] || fail "no user.$name"
+    if getfattr -m - "$mnt/cp/large" 2>/dev/null | grep -q "$name"; then fail "user.$name is listed"; fi
+done
+if setfattr -n user.ltfs.volumeName -v x "$mnt" 2>/dev/null; then fail "a reserved attribute was set"; fi
+
 note "sparse files stay sparse"
 [[ $(stat -c %b "$mnt/cp/hole-only") -eq 0 ]] || fail "a hole takes space"
 

@@ -4,6 +4,7 @@
 # cartridge and $mnt a mount point in it.
 set -euo pipefail
 : "${REELFS:?set REELFS to the program under test}"
+REELFS=$(realpath "$REELFS")
 export LC_ALL=C.UTF-8
 tests=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 # shellcheck disable=SC2034 # used by the tests
@@ -20,6 +21,8 @@ work=$(mktemp -d "${TMPDIR:-/tmp}/reelfs-test.XXXXXX")
 tape=$work/tape.tap
 mnt=$work/mnt
 mkdir "$mnt"
+# What programs drop where they stand goes with it.
+cd "$work"
 
 # Process id of the daemon that has a cartridge: it holds the lock. Empty if there is none.
 daemon_of() {

@@ -490,6 +490,22 @@ static void test_full(struct fixture *fx, const void *data)
         }
 }
 
+/* Small files take the room of their bytes, not of a block each. */
+static void test_small_files_fit(struct fixture *fx, const void *data)
+{
+        uint8_t content[1000];
+        pattern(content, sizeof(content), 1);
+        for (unsigned i = 0; i < 1000; i++) {
+                g_autofree char *name = g_strdup_printf("s%u", i);
+                new_file(fx, name);
+                SchedFile *f = open_name(fx, name);
+                g_assert_true(sched_has_room(fx->sched));
+                g_assert_cmpint(write_at(f, 0, content, sizeof(content)), ==, 0);
+                sched_release(f);
+        }
+        g_assert_cmpint(sync_all(fx->sched, NULL), ==, 0);
+}
+
 /* What a sync has promised is there after the power was cut. */
 static void test_sync_and_cut(struct fixture *fx, const void *data)
 {
@@ -548,6 +564,7 @@ int main(int argc, char **argv)
         ADD("writers-at-once", NULL, test_writers_at_once);
         ADD("unlinked", NULL, test_unlinked);
         ADD("full", &small, test_full);
+        ADD("small-files-fit", &small, test_small_files_fit);
         ADD("sync-and-cut", NULL, test_sync_and_cut);
         ADD("bad-calls", NULL, test_bad_calls);
         return g_test_run();
