@@ -229,7 +229,9 @@ static void op_setxattr(
 {
         struct frontend *fe = frontend_of(req);
         int r;
-        if (is_acl(name))
+        if (!sched_has_room(fe->sched))
+                r = -ENOSPC;
+        else if (is_acl(name))
                 r = set_acl(fe->tree, ino, name, value, size, now_ns());
         else
                 r = may_be_set(name) ? tree_xattr_set(fe->tree, ino, name, value, size, flags, now_ns())

@@ -100,6 +100,7 @@ struct Sched {
         Tree *tree;
         struct sched_options options;
         uint32_t block_length;
+        bool padded;      /* the drive knows full blocks only */
         size_t stage_max; /* bytes that a stage may hold while it waits for the stream */
         pthread_t thread;
 

@@ -14,11 +14,9 @@
 
 /* Bytes of a batch: whole blocks, as many as go to the drive as one command, and small enough for a pool of
  * this size. */
-static size_t batch_size(Sched *s)
+static size_t batch_size(Sched *s, const struct tape_info *info)
 {
-        struct tape_info info;
-        tape_get_info(volume_tape(s->volume), &info);
-        size_t most = MIN(MIN(info.max_transfer, BATCH_MAX), s->options.buffer / 32);
+        size_t most = MIN(MIN(info->max_transfer, BATCH_MAX), s->options.buffer / 32);
         return MAX(most / s->block_length, 1) * s->block_length;
 }
 
@@ -59,7 +57,10 @@ int sched_new(Volume *volume, Tree *tree, const struct sched_options *options, S
         init_locks(s);
         s->files = g_hash_table_new(g_int64_hash, g_int64_equal);
         s->stages = g_hash_table_new(g_int64_hash, g_int64_equal);
-        int r = pool_init(&s->pool, s->options.buffer, batch_size(s));
+        struct tape_info info;
+        tape_get_info(volume_tape(volume), &info);
+        s->padded = info.fixed_only;
+        int r = pool_init(&s->pool, s->options.buffer, batch_size(s, &info));
         if (r < 0) {
                 release(s);
                 return r;

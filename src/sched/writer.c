@@ -222,6 +222,13 @@ static enum verdict stream_take(SchedFile *f)
         return AGAIN;
 }
 
+/* Bytes that the last blocks of segments in the making may be padded with, where the drive has only full
+ * ones. */
+static uint64_t padding(Sched *s)
+{
+        return s->padded ? (uint64_t)(s->open.length + s->sealed.length + 2) * s->block_length : 0;
+}
+
 /* The count of what is left is a guess where the drive compresses. False: the drive was asked after the last
  * write. */
 static bool ask_for_room(Sched *s)
@@ -240,7 +247,7 @@ static enum verdict find_place(SchedFile *f, bool replaces, struct place *p, int
                 *error = s->error == -ENOSPC ? -ENOSPC : -EIO;
                 return REFUSED;
         }
-        if (s->left < s->dirty + p->size) {
+        if (s->left < s->dirty + padding(s) + p->size) {
                 *error = -ENOSPC;
                 return ask_for_room(s) ? WAIT_ROOM : REFUSED;
         }
@@ -264,7 +271,7 @@ bool sched_has_room(Sched *s)
         volume_capacity(s->volume, s->tree, &left, &total);
         pthread_mutex_lock(&s->lock);
         s->left = left;
-        bool room = left > s->dirty || ask_for_room(s);
+        bool room = left > s->dirty + padding(s) || ask_for_room(s);
         pthread_mutex_unlock(&s->lock);
         return room;
 }

@@ -305,7 +305,8 @@ int volume_append(Volume *v, uint64_t id, const struct iovec *iov, int iovcnt, b
                         set_state(v, id, SEGMENT_WRITTEN); /* an empty one takes no place on the tape */
                 return 0;
         }
-        r = make_room(v, segment_blocks(bytes, v->label.block_length) * v->label.block_length);
+        r = make_room(v,
+                v->fixed_only ? segment_blocks(bytes, v->label.block_length) * v->label.block_length : bytes);
         if (r == -ENOSPC)
                 return refuse_append(v, &s, r);
         if (r == 0)

@@ -125,9 +125,15 @@ uint64_t volume_reserve(Volume *v, Tree *tree)
         length += ((int64_t)v->segments.n - (int64_t)v->last.segments) * RESERVE_SEGMENT;
         /* What was deleted need not be what was large. */
         uint64_t least = v->last.length / 4 + counts.names * (RESERVE_NAME / 4);
-        uint64_t extra = v->total > 0 ? MIN(v->total / 16, RESERVE_EXTRA) : RESERVE_EXTRA;
         uint64_t index = MAX(length > 0 ? (uint64_t)length : 0, least);
-        return index + index / 4 + extra + v->label.block_length;
+        return index + index / 4 + v->label.block_length;
+}
+
+/* What is told to be full before it is: the reserve grows with names that come while data is on its way, and
+ * that data shall still find its place. */
+static uint64_t slack(const Volume *v)
+{
+        return MIN(v->total / 16, RESERVE_EXTRA);
 }
 
 void volume_capacity(Volume *v, Tree *tree, uint64_t *remaining, uint64_t *total)
@@ -138,7 +144,7 @@ void volume_capacity(Volume *v, Tree *tree, uint64_t *remaining, uint64_t *total
         if (v->total == 0)
                 *remaining = v->remaining;
         else
-                *remaining = v->remaining > reserve ? v->remaining - reserve : 0;
+                *remaining = v->remaining > reserve + slack(v) ? v->remaining - reserve - slack(v) : 0;
 }
 
 /* ---- Segments */

@@ -550,6 +550,10 @@ int main(int argc, char **argv)
                         VIRTUAL_NO_CAPACITY,
                 .max_transfer = 2 * BLOCK };
         static const struct virtual_cartridge fixed = { .lacks = VIRTUAL_NO_VARIABLE, .fixed_block = 4096 };
+        static const struct virtual_cartridge small_fixed = { .capacity = 24 << 20,
+                .early_warning = 4 << 20,
+                .lacks = VIRTUAL_NO_VARIABLE,
+                .fixed_block = 32768 };
         static const struct virtual_cartridge small = { .capacity = 24 << 20, .early_warning = 4 << 20 };
         g_test_init(&argc, &argv, NULL);
 #define ADD(name, data, test) g_test_add("/sched/" name, struct fixture, data, set_up, test, tear_down)
@@ -564,6 +568,7 @@ int main(int argc, char **argv)
         ADD("writers-at-once", NULL, test_writers_at_once);
         ADD("unlinked", NULL, test_unlinked);
         ADD("full", &small, test_full);
+        ADD("full/fixed-blocks", &small_fixed, test_full);
         ADD("small-files-fit", &small, test_small_files_fit);
         ADD("sync-and-cut", NULL, test_sync_and_cut);
         ADD("bad-calls", NULL, test_bad_calls);
