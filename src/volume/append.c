@@ -24,7 +24,7 @@ void volume_advance(Volume *v, uint64_t objects, uint64_t bytes, bool early_warn
                 v->end += objects;
                 v->early_warning |= early_warning;
                 if (v->total > 0)
-                        v->remaining -= MIN(v->remaining, objects * v->label.block_length);
+                        v->remaining -= MIN(v->remaining, bytes);
                 else if (early_warning)
                         v->remaining = 0;
         }

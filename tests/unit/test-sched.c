@@ -494,7 +494,9 @@ static void test_full(struct fixture *fx, const void *data)
 static void test_small_files_fit(struct fixture *fx, const void *data)
 {
         uint8_t content[1000];
+        struct sched_status before, after;
         pattern(content, sizeof(content), 1);
+        sched_get_status(fx->sched, &before);
         for (unsigned i = 0; i < 1000; i++) {
                 g_autofree char *name = g_strdup_printf("s%u", i);
                 new_file(fx, name);
@@ -503,6 +505,8 @@ static void test_small_files_fit(struct fixture *fx, const void *data)
                 g_assert_cmpint(write_at(f, 0, content, sizeof(content)), ==, 0);
                 sched_release(f);
         }
+        sched_get_status(fx->sched, &after);
+        g_assert_cmpuint(before.remaining - after.remaining, <, 10 << 20);
         g_assert_cmpint(sync_all(fx->sched, NULL), ==, 0);
 }
 
