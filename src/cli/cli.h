@@ -80,6 +80,11 @@ int cli_mount_find(const char *path, struct mount_entry *e);
 bool cli_mount_is_dead(const struct mount_entry *e);
 /* flags: of umount2(2). Logs the failure. */
 int cli_unmount(const struct mount_entry *e, int flags);
+/* For those who may not call umount2(2): the setuid helper of FUSE, which says itself what it cannot do. */
+int cli_fusermount(const char *mountpoint, bool detach);
+/* Makes umount(8) find its helper for this mount, and forget it. */
+void cli_utab_add(const char *source, const char *mountpoint);
+void cli_utab_remove(const char *mountpoint);
 /* Reads answers until the last one, showing progress. *reason (may be NULL): the daemon's text of an error,
  * the caller frees. -ECONNRESET: the daemon ended without one; -EINTR: Ctrl-C or SIGTERM. */
 int cli_control_wait(Control *c, char **reason);

@@ -54,9 +54,18 @@ static void detach(int notify_fd)
 static void on_ready(void *ctx)
 {
         struct daemon *d = ctx;
+        cli_utab_add(d->config->mount.address, d->config->mount.mountpoint);
         announce(d);
         if (d->notify_fd >= 0)
                 detach(d->notify_fd);
+}
+
+/* Unless something else is mounted there already, while this volume was being closed. */
+static void forget_mount(const char *mountpoint)
+{
+        AUTO_MOUNT_ENTRY e = { 0 };
+        if (mount_entry_find(mountpoint, &e) == -ENOENT)
+                cli_utab_remove(mountpoint);
 }
 
 /* The drive writes its own directory of the tape when it rewinds. */
@@ -65,6 +74,7 @@ static int on_close(void *ctx)
         struct daemon *d = ctx;
         int r = tape_rewind(d->v.tape);
         cli_volume_close(&d->v);
+        forget_mount(d->config->mount.mountpoint);
         return r;
 }
 

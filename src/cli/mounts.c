@@ -6,13 +6,11 @@
 #include <inttypes.h>
 #include <sched.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <reelfs/log.h>
@@ -40,26 +38,14 @@ bool cli_mount_is_dead(const struct mount_entry *e)
         return stat(e->mountpoint, &st) < 0 && errno == ENOTCONN;
 }
 
-/* The setuid helper of FUSE, for those who may not call umount2(2). It says itself what it cannot do. */
-static int spawn_fusermount(const char *mountpoint, bool detach)
-{
-        char *arguments[] = { "fusermount3", "-u", detach ? "-z" : "--", (char *)mountpoint, NULL };
-        pid_t pid;
-        int status, r = posix_spawnp(&pid, arguments[0], NULL, NULL, arguments, environ);
-        if (r)
-                return log_error_errno(-r, "cannot run fusermount3");
-        while (waitpid(pid, &status, 0) < 0)
-                if (errno != EINTR)
-                        return log_error_errno(-errno, "fusermount3");
-        return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : -EIO;
-}
-
 int cli_unmount(const struct mount_entry *e, int flags)
 {
         if (geteuid() != 0)
-                return spawn_fusermount(e->mountpoint, flags & MNT_DETACH);
-        if (umount2(e->mountpoint, flags | UMOUNT_NOFOLLOW) == 0)
+                return cli_fusermount(e->mountpoint, flags & MNT_DETACH);
+        if (umount2(e->mountpoint, flags | UMOUNT_NOFOLLOW) == 0) {
+                cli_utab_remove(e->mountpoint);
                 return 0;
+        }
         int r = -errno;
         if (r == -EBUSY)
                 return log_error(r, "%s: is in use; nothing was unmounted", e->mountpoint);

@@ -32,9 +32,16 @@ cp "$work/data" "$mnt/helper"
 closed_with helper
 
 note "and mount(8) and umount(8) themselves, with the helpers in place"
-# In a mount namespace of its own, where they seem to be installed.
+# In a mount namespace of its own, where they seem to be installed. By its absolute path, as most people do it, umount
+# sees a mount of type fuse, without subtype.
 mkdir "$work/sbin"
-for helper in mount.reelfs umount.fuse.reelfs; do ln -s "$REELFS" "$work/sbin/$helper"; done
+ln -s "$REELFS" "$work/sbin/mount.reelfs"
+cat >"$work/sbin/umount.fuse.reelfs" <<EOT
+#!/bin/sh
+echo "\$@" >>"$work/helper-called"
+exec "$work/umount.fuse.reelfs" "\$@"
+EOT
+chmod +x "$work/sbin/umount.fuse.reelfs"
 export work tape mnt
 # shellcheck disable=SC2016 # that shell expands it
 unshare --mount bash -euc '
@@ -42,6 +49,8 @@ unshare --mount bash -euc '
     mount -t reelfs -o noexec,commit=10m "$tape" "$mnt"
     cp "$work/data" "$mnt/umount"
     umount "$mnt"' || fail "mount -t reelfs, umount"
+grep -q "^$mnt" "$work/helper-called" || fail "umount has not called its helper"
+if grep -q "$mnt" /run/mount/utab; then fail "umount still knows the mount"; fi
 closed_with umount
 
 note "umount without the helper closes the volume as well, a little later"
