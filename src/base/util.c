@@ -177,6 +177,10 @@ int parse_time_ns(const char *text, size_t length, int64_t *ns)
                 .tm_min = v[4],
                 .tm_sec = v[5] };
         int64_t seconds = timegm(&tm);
+        if (seconds < 0) { /* the earliest second begins before what ns holds */
+                seconds++;
+                fraction -= NS;
+        }
         if (__builtin_mul_overflow(seconds, NS, ns) || __builtin_add_overflow(*ns, fraction, ns))
                 *ns = seconds < 0 ? INT64_MIN : INT64_MAX;
         return 0;
