@@ -2,7 +2,9 @@
 /* READ, WRITE, WRITE FILEMARKS, ERASE (SSC-5), and how far they came when they stop early. */
 #include <errno.h>
 #include <glib.h>
+#include <inttypes.h>
 #include <scsi/sg_unaligned.h>
+#include <string.h>
 
 #include <reelfs/log.h>
 #include <reelfs/util.h>
@@ -117,6 +119,47 @@ static int give_up(Tape *t)
         return log_error(-EIO, "%s: the connection to the drive is lost again and again", t->address);
 }
 
+static bool is_same(const struct iovec *iov, int iovcnt, size_t skip, const uint8_t *data, size_t size)
+{
+        for (int i = 0; i < iovcnt && size > 0; i++) {
+                if (skip >= iov[i].iov_len) {
+                        skip -= iov[i].iov_len;
+                        continue;
+                }
+                size_t n = MIN(iov[i].iov_len - skip, size);
+                if (memcmp((const uint8_t *)iov[i].iov_base + skip, data, n) != 0)
+                        return false;
+                data += n;
+                size -= n;
+                skip = 0;
+        }
+        return size == 0;
+}
+
+/* Of a target that was ended in the midst of a block, that block may be there in part: it is read back, and
+ * written again in its place if it is not what was to be written. */
+static int confirm_last(Tape *t, const struct tape_command *cmd, const struct transfer *x, uint64_t *done)
+{
+        size_t length = 0, block = x->block_bytes ? x->block_bytes : t->info.block_length;
+        g_autofree uint8_t *buf = g_try_malloc(block);
+        uint64_t last = t->object - 1;
+        enum tape_outcome outcome = TAPE_UNKNOWN;
+        if (!buf)
+                return log_error_errno(-ENOMEM, "%s: cannot read back", t->address);
+        int r = position_go(t, last);
+        if (r == 0)
+                r = tape_read_block(t, buf, block, &length, &outcome);
+        if (r == 0 && outcome == TAPE_GOOD && length == block &&
+                is_same(cmd->c.iov, cmd->c.iovcnt, (*done - 1) * block, buf, block))
+                return -EAGAIN;
+        if (r < 0 && r != -EIO)
+                return r;
+        log_notice("%s: the block at object %" PRIu64 " is not whole; it is written again", t->address, last);
+        --*done;
+        r = position_go(t, last);
+        return r < 0 ? r : -EAGAIN;
+}
+
 /* -EAGAIN, not logged: the drive gave up after *done, and the rest may be tried from there. */
 static int run_write(
         Tape *t, struct tape_command *cmd, const struct transfer *x, uint64_t *done, unsigned *aborts)
@@ -127,6 +170,8 @@ static int run_write(
         int r = command_run(t, cmd);
         if (r == -ECONNRESET) {
                 r = recover_write(t, start, x->count, appending, done);
+                if (r == -EAGAIN && *done > 0 && cmd->c.direction == TRANSPORT_OUT)
+                        r = confirm_last(t, cmd, x, done);
                 return r == -EAGAIN && (*aborts)++ >= ABORTS_MAX ? give_up(t) : r;
         }
         if (r < 0)

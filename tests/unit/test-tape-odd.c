@@ -8,7 +8,7 @@
 
 #include "volume-rig.h"
 
-enum odd_loss { LOSE_BEFORE, LOSE_AFTER, LOSE_HALF };
+enum odd_loss { LOSE_BEFORE, LOSE_AFTER, LOSE_HALF, LOSE_TORN /* the last block is not whole */ };
 
 struct odd {
         Transport transport;
@@ -112,7 +112,17 @@ static int lose(struct odd *o, struct transport_command *c)
         o->lost++;
         o->lose_at = 0;
         o->attention = true;
-        if (o->loss == LOSE_HALF && c->cdb[0] == 0x0a && c->cdb[1] & 1) {
+        if (o->loss == LOSE_TORN && c->cdb[0] == 0x0a) {
+                size_t bytes = iov_length(c->iov, c->iovcnt);
+                g_autofree uint8_t *torn = g_malloc(bytes);
+                size_t at = 0;
+                for (int i = 0; i < c->iovcnt; at += c->iov[i++].iov_len)
+                        memcpy(torn + at, c->iov[i].iov_base, c->iov[i].iov_len);
+                torn[bytes - 1] ^= 0xff;
+                done.iov = &(struct iovec){ torn, bytes };
+                done.iovcnt = 1;
+                g_assert_cmpint(plain(o, &done), ==, 0);
+        } else if (o->loss == LOSE_HALF && c->cdb[0] == 0x0a && c->cdb[1] & 1) {
                 uint32_t blocks = sg_get_unaligned_be24(c->cdb + 2), half = blocks / 2;
                 size_t bytes = iov_length(c->iov, c->iovcnt) / blocks * half;
                 struct iovec iov[16];
@@ -321,11 +331,12 @@ int main(int argc, char **argv)
         g_test_add_func("/odd/volume", test_odd_volume);
         g_test_add_func("/odd/not-closed", test_odd_not_closed);
         g_test_add_func("/odd/filemarks", test_odd_filemarks);
-        for (unsigned which = 0; which < 12; which++) {
+        for (unsigned which = 0; which < 16; which++) {
                 g_autofree char *name = g_strdup_printf("/odd/lost/%s/%s/%s", which & 1 ? "tame" : "odd",
                         which & 2 ? "rewound" : "in-place",
                         which >> 2 == LOSE_AFTER          ? "done"
                                 : which >> 2 == LOSE_HALF ? "half"
+                                : which >> 2 == LOSE_TORN ? "torn"
                                                           : "not-done");
                 g_test_add_data_func(name, GUINT_TO_POINTER(which), test_lost);
         }
