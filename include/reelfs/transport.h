@@ -42,7 +42,8 @@ struct transport_limits {
 
 /* What a transport is; each has a const table of these. lend and describe may be NULL. */
 struct transport_ops {
-        /* 0: a status came back. -ETIMEDOUT, -ENODEV, -EIO: the command's outcome is unknown. */
+        /* 0: a status came back. -ETIMEDOUT, -ENODEV, -EIO: the command's outcome is unknown. -ECONNRESET: it
+         * is unknown too, but the next command may find a way to the drive again. It is never sent twice. */
         int (*execute)(Transport *t, struct transport_command *command);
         void (*limits)(Transport *t, struct transport_limits *limits);
         /* A buffer of the transport's own (mmap'ed sg); the transport keeps it until close. */
@@ -57,9 +58,10 @@ struct Transport {
         const struct transport_ops *ops;
 };
 
-/* Opens what address names: a path to a cartridge file. read_only: nothing will be written, and the
- * address may be one that cannot be. Logs the failure. -ENOENT, -EACCES, -EBUSY (in use), -EINVAL (not an
- * address of any transport), -EMEDIUMTYPE (not a cartridge). */
+/* Opens what address names: a path to a cartridge file, or iscsi://[user@]host[:port]/target/lun. read_only:
+ * nothing will be written, and the address may be one that cannot be. Logs the failure. -ENOENT, -EACCES,
+ * -EBUSY (in use), -EINVAL (not an address of any transport), -EMEDIUMTYPE (not a cartridge), -EOPNOTSUPP (a
+ * transport that this build lacks), -ECONNREFUSED, -ETIMEDOUT (no session). */
 int transport_open(const char *address, bool read_only, Transport **ret);
 int transport_execute(Transport *t, struct transport_command *command);
 void transport_limits(Transport *t, struct transport_limits *limits);

@@ -122,6 +122,7 @@ static int run(const struct command *command, int argc, char **argv)
         "                         buffer=SIZE    memory between programs and drive (256M)\n"            \
         "                         pack=SIZE      longer files go to tape before they are closed (1M)\n" \
         "                         commit=TIME    index at least so often (5m); 0: never\n"              \
+        "                         chap-file=PATH CHAP secret of an iSCSI drive\n"                       \
         "                         noallow_other  only for who mounts (allow_other: for all)\n"          \
         "                         others, such as nodev, go to FUSE\n"
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -70,6 +71,13 @@ static int take_commit(struct mount_config *c, const char *value, char **problem
         return parse_seconds(value, &c->mount.sched.commit_s);
 }
 
+/* The transport looks for the file's name in the environment, as every command does. */
+static int take_chap_file(struct mount_config *c, const char *value, char **problem)
+{
+        g_autofree char *path = g_canonicalize_filename(value, NULL);
+        return value[0] && setenv("REELFS_CHAP_FILE", path, 1) == 0 ? 0 : -EINVAL;
+}
+
 static int ignore(struct mount_config *c, const char *value, char **problem)
 {
         return 0;
@@ -85,6 +93,7 @@ static const struct {
         { "buffer", true, take_buffer },
         { "pack", true, take_pack },
         { "commit", true, take_commit },
+        { "chap-file", true, take_chap_file },
         { "allow_other", false, take_allow_other },
         { "noallow_other", false, take_no_allow_other },
         { "debug", false, take_debug },

@@ -126,7 +126,8 @@ static bool has_flag(const struct tape_command *cmd, unsigned flag)
 int command_fail(Tape *t, const struct tape_command *cmd)
 {
         enum tape_outcome outcome = cmd->sense.outcome;
-        if (outcome == TAPE_NO_EOD && cmd->operation != OP_READ) { /* what that means is the caller's to say */
+        if (outcome == TAPE_NO_EOD &&
+                cmd->operation != OP_READ) { /* what that means is the caller's to say */
                 log_debug("%s: %s", t->address, failures[outcome].text);
                 return failures[outcome].error;
         }
@@ -141,8 +142,13 @@ int command_fail(Tape *t, const struct tape_command *cmd)
 
 static int fail_undelivered(Tape *t, const struct tape_command *cmd, int error)
 {
+        if (error == -ECONNRESET) {
+                recover_note_reset(t);
+                return error;
+        }
         if (has_flag(cmd, ON_MEDIUM))
                 position_lost(t);
+        t->end = END_UNKNOWN;
         t->unsynced |= has_flag(cmd, WRITES);
         const char *name = operations[cmd->operation].name;
         if (error == -ETIMEDOUT)
@@ -164,11 +170,27 @@ static int fail_deferred(Tape *t, const struct tape_command *cmd)
         return log_error(-EIO, "%s: data written earlier did not get onto the tape: %s", t->address, sense);
 }
 
+/* The way to the drive was lost. What does not write is done once more, from where it began, as after a
+ * reset; whoever writes has to look at the tape first. */
+static bool is_severed(Tape *t, struct tape_command *cmd, int error)
+{
+        if (error != -ECONNRESET || has_flag(cmd, WRITES))
+                return false;
+        log_notice(
+                "%s: the connection to the drive was lost (%s)", t->address, operations[cmd->operation].name);
+        cmd->sense = (struct tape_sense){
+                .outcome = TAPE_RESET, .key = 0x6, .asc = 0x29, .ascq = 0x07 /* I_T nexus loss occurred */
+        };
+        return true;
+}
+
 static int execute(Tape *t, struct tape_command *cmd)
 {
         struct transport_command *c = &cmd->c;
         c->sense_length = c->residual = 0;
         int r = transport_execute(t->transport, c);
+        if (is_severed(t, cmd, r))
+                return 0;
         if (r < 0)
                 return fail_undelivered(t, cmd, r);
         tape_sense_decode(c->status, c->sense, MIN(c->sense_length, sizeof(c->sense)), &cmd->sense);
@@ -202,6 +224,7 @@ static int take_note(Tape *t, struct tape_command *cmd)
         }
         if (outcome == TAPE_MEDIUM_CHANGED) {
                 t->changed = true;
+                t->end = END_UNKNOWN;
                 position_lost(t);
                 return command_fail(t, cmd);
         }

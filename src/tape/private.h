@@ -21,6 +21,15 @@ enum position_state {
         POSITION_KNOWN,
 };
 
+/* What SPACE over blocks does at a filemark, as far as it has been seen. */
+enum spacing {
+        SPACE_UNTRIED,
+        SPACE_STOPS, /* as SSC-5 has it */
+        SPACE_RUNS,  /* met the end of data without having said how far it came: see count.c */
+};
+
+#define END_UNKNOWN UINT64_MAX
+
 struct Tape {
         Transport *transport;
         char *address;
@@ -41,6 +50,9 @@ struct Tape {
         enum position_state state;
         uint64_t object; /* not with POSITION_UNKNOWN */
         uint32_t partition;
+        uint64_t
+                end; /* object number of the end of data, where we have written or found it, or END_UNKNOWN */
+        enum spacing spacing;
         bool early_warning; /* of the last write */
         bool unsynced;      /* written since the last command that flushed the drive's buffer */
 
@@ -91,7 +103,8 @@ void command_data(Tape *t, struct tape_command *cmd, enum transport_direction di
 /* Executes, waits for a drive that is busy or becomes ready, repeats after unit attentions; where a command
  * depends on modes or position they are re-established first. 0: cmd->sense says what came of it, and it is
  * about this command, not an earlier one. Negative, logged: the outcome is unknown, or the command was not
- * executed. */
+ * executed. -ECONNRESET, not logged, of commands that write only: the way to the drive was lost, and may be
+ * there again. */
 int command_run(Tape *t, struct tape_command *cmd);
 /* Logs cmd->sense as a failure and returns its error. */
 int command_fail(Tape *t, const struct tape_command *cmd);
@@ -141,6 +154,17 @@ int space_blocks(Tape *t, int64_t count, enum tape_outcome *outcome);
  * TAPE_GOOD, or TAPE_EOD, where the tape is then. */
 int space_to(Tape *t, uint64_t object, enum tape_outcome *outcome);
 
+/* SPACE over blocks from here on, forwards. *outcome as above. */
+int space_forward(Tape *t, uint64_t object, enum tape_outcome *outcome);
+
+/* ---- count.c */
+/* Reads one object. *outcome: TAPE_GOOD (a block), TAPE_FILEMARK, TAPE_EOD. */
+int count_object(Tape *t, enum tape_outcome *outcome);
+/* As space_to. -ENOMSG, not logged: SPACE does stop at filemarks, as is known now. */
+int count_to(Tape *t, uint64_t object, enum tape_outcome *outcome);
+/* As tape_space_filemarks. */
+int count_filemarks(Tape *t, int64_t count, uint64_t *moved, enum tape_outcome *outcome);
+
 /* ---- locate.c */
 /* To a logical object, whatever the count says about where the tape is now. */
 int position_go(Tape *t, uint64_t object);
@@ -151,3 +175,7 @@ void recover_note_reset(Tape *t);
 /* True if modes or position must be re-established before a command that depends on them. */
 bool recover_needed(const Tape *t);
 int recover(Tape *t);
+/* The way to the drive was lost in a command that writes count objects from start on; appending: where data
+ * was known to end. -EAGAIN: there is a way again, and *done of them were found on the tape, which is behind
+ * them. Other errors are logged. */
+int recover_write(Tape *t, uint64_t start, uint64_t count, bool appending, uint64_t *done);

@@ -12,6 +12,8 @@
 void recover_note_reset(Tape *t)
 {
         t->modes_stale = true;
+        if (t->unsynced)
+                t->end = END_UNKNOWN;
         if (t->state != POSITION_UNKNOWN)
                 t->state = POSITION_DOUBTFUL;
 }
@@ -34,10 +36,13 @@ static int lost_data(Tape *t)
 static int expect_eod(Tape *t)
 {
         enum tape_outcome outcome;
-        int r = space_blocks(t, 1, &outcome);
+        int r = count_object(t, &outcome);
         if (r < 0)
                 return r;
-        return outcome == TAPE_EOD ? 0 : lost_data(t);
+        if (outcome != TAPE_EOD)
+                return lost_data(t);
+        t->end = t->object;
+        return 0;
 }
 
 static int restore_position(Tape *t, uint64_t object, bool unsynced)
@@ -79,4 +84,38 @@ int recover(Tape *t)
                 position_lost(t);
         }
         return r;
+}
+
+/* Data ended at start, and a write makes its end the end of data (SSC-5, 4.2.4): so the end tells what of the
+ * command is on the tape. Nothing is written twice, and no gap is left. */
+int recover_write(Tape *t, uint64_t start, uint64_t count, bool appending, uint64_t *done)
+{
+        *done = 0;
+        position_lost(t);
+        t->end = END_UNKNOWN;
+        if (!appending)
+                return log_error(-EIO,
+                        "%s: the connection to the drive was lost while it wrote at object %" PRIu64
+                        "; what is on the tape from there on is not known",
+                        t->address, start);
+        log_notice("%s: the connection to the drive was lost while it wrote at object %" PRIu64, t->address,
+                start);
+        int r = recover(t);
+        if (r == 0)
+                r = tape_space_eod(t);
+        if (r == -ENODATA)
+                r = log_error(-EIO,
+                        "%s: the end of the data is not marked on the tape: a write was interrupted",
+                        t->address);
+        if (r < 0)
+                return r;
+        if (t->object < start)
+                return lost_data(t);
+        if (t->object > start + count) {
+                position_lost(t);
+                return log_error(-EIO, "%s: the tape has more on it than was written", t->address);
+        }
+        *done = t->object - start;
+        log_notice("%s: the drive is there again; writing goes on at object %" PRIu64, t->address, t->object);
+        return -EAGAIN;
 }

@@ -2,7 +2,9 @@
 /* READ, WRITE, WRITE FILEMARKS, ERASE (SSC-5), and how far they came when they stop early. */
 #include <errno.h>
 #include <glib.h>
+#include <inttypes.h>
 #include <scsi/sg_unaligned.h>
+#include <string.h>
 
 #include <reelfs/log.h>
 #include <reelfs/util.h>
@@ -112,27 +114,86 @@ static bool did_all(const struct tape_command *cmd)
 
 /* ---- Writing */
 
+static int give_up(Tape *t)
+{
+        return log_error(-EIO, "%s: the connection to the drive is lost again and again", t->address);
+}
+
+static bool is_same(const struct iovec *iov, int iovcnt, size_t skip, const uint8_t *data, size_t size)
+{
+        for (int i = 0; i < iovcnt && size > 0; i++) {
+                if (skip >= iov[i].iov_len) {
+                        skip -= iov[i].iov_len;
+                        continue;
+                }
+                size_t n = MIN(iov[i].iov_len - skip, size);
+                if (memcmp((const uint8_t *)iov[i].iov_base + skip, data, n) != 0)
+                        return false;
+                data += n;
+                size -= n;
+                skip = 0;
+        }
+        return size == 0;
+}
+
+/* Of a target that was ended in the midst of a block, that block may be there in part: it is read back, and
+ * written again in its place if it is not what was to be written. */
+static int confirm_last(Tape *t, const struct tape_command *cmd, const struct transfer *x, uint64_t *done)
+{
+        size_t length = 0, block = x->block_bytes ? x->block_bytes : t->info.block_length;
+        g_autofree uint8_t *buf = g_try_malloc(block);
+        uint64_t last = t->object - 1;
+        enum tape_outcome outcome = TAPE_UNKNOWN;
+        if (!buf)
+                return log_error_errno(-ENOMEM, "%s: cannot read back", t->address);
+        int r = position_go(t, last);
+        if (r == 0)
+                r = tape_read_block(t, buf, block, &length, &outcome);
+        if (r == 0 && outcome == TAPE_GOOD && length == block &&
+                is_same(cmd->c.iov, cmd->c.iovcnt, (*done - 1) * block, buf, block))
+                return -EAGAIN;
+        if (r < 0 && r != -EIO)
+                return r;
+        log_notice("%s: the block at object %" PRIu64 " is not whole; it is written again", t->address, last);
+        --*done;
+        r = position_go(t, last);
+        return r < 0 ? r : -EAGAIN;
+}
+
 /* -EAGAIN, not logged: the drive gave up after *done, and the rest may be tried from there. */
 static int run_write(
         Tape *t, struct tape_command *cmd, const struct transfer *x, uint64_t *done, unsigned *aborts)
 {
+        uint64_t start = t->object;
+        bool appending = t->end == start && t->state != POSITION_UNKNOWN;
         *done = 0;
         int r = command_run(t, cmd);
+        if (r == -ECONNRESET) {
+                r = recover_write(t, start, x->count, appending, done);
+                if (r == -EAGAIN && *done > 0 && cmd->c.direction == TRANSPORT_OUT)
+                        r = confirm_last(t, cmd, x, done);
+                return r == -EAGAIN && (*aborts)++ >= ABORTS_MAX ? give_up(t) : r;
+        }
         if (r < 0)
                 return r;
         enum tape_outcome outcome = cmd->sense.outcome;
+        if (ends[outcome].moved)
+                t->end = END_UNKNOWN;
         t->unsynced |= ends[outcome].moved;
         t->early_warning = cmd->sense.eom;
         if (did_all(cmd)) {
                 *done = x->count;
                 t->object += x->count;
+                t->end = t->object;
                 return 0;
         }
         if (!ends[outcome].moved)
                 return command_fail(t, cmd);
         take_progress(t, cmd, x, done);
-        if (outcome == TAPE_EARLY_WARNING && *done > 0)
+        if (outcome == TAPE_EARLY_WARNING && *done > 0) {
+                t->end = t->object;
                 return 0;
+        }
         if (outcome == TAPE_ABORTED && t->state == POSITION_KNOWN && (*aborts)++ < ABORTS_MAX)
                 return -EAGAIN;
         return command_fail(t, cmd);
@@ -231,6 +292,8 @@ static int write_filemarks(Tape *t, uint32_t count, bool immediate)
                 sg_put_unaligned_be24((uint32_t)x.count, cmd.c.cdb + 2);
                 r = run_write(t, &cmd, &x, &done, &aborts);
                 x.count -= done;
+                if (r == -EAGAIN && x.count == 0 && immediate)
+                        r = 0; /* but a flush is asked for again */
         } while (r == -EAGAIN || (r == 0 && x.count > 0));
         if (r == 0 && !immediate)
                 t->unsynced = false;
@@ -261,7 +324,13 @@ int tape_erase(Tape *t, bool whole)
                 return r;
         command_init(&cmd, whole ? OP_ERASE_LONG : OP_ERASE);
         cmd.c.cdb[1] = whole ? LONG : 0;
+        t->end = END_UNKNOWN;
         r = command_do(t, &cmd);
+        if (r == -ECONNRESET) {
+                position_lost(t);
+                return log_error(
+                        -EIO, "%s: the connection to the drive was lost while it erased", t->address);
+        }
         if (r == 0)
                 t->state = POSITION_DOUBTFUL;
         else if (ends[cmd.sense.outcome].moved)
@@ -339,7 +408,19 @@ static size_t block_read(const struct tape_command *cmd, size_t size)
         return size - MIN(cmd->c.residual, size);
 }
 
-static int read_variable(Tape *t, void *buf, size_t size, size_t *length, enum tape_outcome *outcome)
+/* The drive has told the block's length, and sent less of it. (Some take the one for the other when they
+ * leave out the rest.) */
+static bool is_cut(const struct tape_command *cmd)
+{
+        const struct tape_sense *s = &cmd->sense;
+        return s->outcome == TAPE_SHORT_BLOCK && s->has_information && s->information > 0 &&
+                cmd->c.residual > (uint64_t)s->information;
+}
+
+static int read_again(Tape *t, void *buf, size_t *length, enum tape_outcome *outcome);
+
+static int read_variable(
+        Tape *t, void *buf, size_t size, size_t *length, enum tape_outcome *outcome, bool again)
 {
         struct iovec iov = { buf, size };
         struct tape_command cmd;
@@ -356,7 +437,7 @@ static int read_variable(Tape *t, void *buf, size_t size, size_t *length, enum t
                 *length = block_read(&cmd, size);
                 *outcome = TAPE_GOOD;
                 t->object++;
-                return 0;
+                return again && is_cut(&cmd) ? read_again(t, buf, length, outcome) : 0;
         case TAPE_LONG_BLOCK:
                 *length = size;
                 t->object++;
@@ -379,6 +460,16 @@ static int read_variable(Tape *t, void *buf, size_t size, size_t *length, enum t
         return fail_read(t, &cmd);
 }
 
+/* Once more, with just the length that the block has. */
+static int read_again(Tape *t, void *buf, size_t *length, enum tape_outcome *outcome)
+{
+        size_t exact = *length;
+        int r = position_go(t, t->object - 1);
+        if (r == 0)
+                r = read_variable(t, buf, exact, length, outcome, false);
+        return r;
+}
+
 int tape_read_block(Tape *t, void *buf, size_t size, size_t *length, enum tape_outcome *outcome)
 {
         *length = 0;
@@ -392,7 +483,7 @@ int tape_read_block(Tape *t, void *buf, size_t size, size_t *length, enum tape_o
         size = MIN(size, MIN(t->info.max_transfer, t->info.max_block ? t->info.max_block : COUNT_MAX));
         int r = position_require(t);
         if (r == 0)
-                r = read_variable(t, buf, size, length, outcome);
+                r = read_variable(t, buf, size, length, outcome, true);
         position_prove(t);
         return r;
 }

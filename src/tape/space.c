@@ -72,6 +72,17 @@ static int count_on(Tape *t, int64_t count, uint64_t objects)
         return 0;
 }
 
+/* At the end of data, and the drive does not say how many objects it has passed: of one, it may have been one
+ * or none. */
+static int end_of_run(Tape *t)
+{
+        t->spacing = SPACE_RUNS;
+        if (t->info.read_position || t->end == END_UNKNOWN)
+                return position_resync(t);
+        position_known(t, t->end);
+        return 0;
+}
+
 int space_blocks(Tape *t, int64_t count, enum tape_outcome *outcome)
 {
         struct tape_command cmd;
@@ -89,6 +100,10 @@ int space_blocks(Tape *t, int64_t count, enum tape_outcome *outcome)
                 position_known(t, 0);
                 return 0;
         }
+        if (*outcome == TAPE_FILEMARK)
+                t->spacing = SPACE_STOPS;
+        if (*outcome == TAPE_EOD && !cmd.sense.has_information && t->spacing != SPACE_STOPS)
+                return end_of_run(t);
         if (passed_of(&cmd.sense, count, &passed) < 0)
                 return position_resync(t);
         return count_on(t, count, passed + (*outcome == TAPE_FILEMARK));
@@ -100,11 +115,18 @@ static int walk(Tape *t, uint64_t object, int64_t step, enum tape_outcome *outco
         while (t->object < object) {
                 int64_t count = (int64_t)MIN((uint64_t)step, object - t->object);
                 int r = space_blocks(t, count, outcome);
-                if (r < 0 || *outcome == TAPE_EOD)
+                if (r == 0 && *outcome == TAPE_EOD)
+                        t->end = t->object;
+                if (r < 0 || (*outcome == TAPE_EOD && t->object < object))
                         return r;
         }
         *outcome = TAPE_GOOD;
         return 0;
+}
+
+int space_forward(Tape *t, uint64_t object, enum tape_outcome *outcome)
+{
+        return walk(t, object, SPACE16_MAX, outcome);
 }
 
 int space_to(Tape *t, uint64_t object, enum tape_outcome *outcome)
@@ -114,6 +136,8 @@ int space_to(Tape *t, uint64_t object, enum tape_outcome *outcome)
                 r = position_rewind(t);
         if (r == 0)
                 r = walk(t, object, SPACE16_MAX, outcome);
+        if (r == -ENOMSG && t->spacing == SPACE_RUNS)
+                r = count_to(t, object, outcome);
         if (r != -ENOMSG)
                 return r;
         /* One object at a time nothing needs to be said. */
@@ -149,7 +173,8 @@ static int space_filemarks(Tape *t, int64_t count, uint64_t *moved, enum tape_ou
 }
 
 /* By spacing over blocks, which stops at each of them. */
-static int count_filemarks(Tape *t, int64_t count, int64_t step, uint64_t *moved, enum tape_outcome *outcome)
+static int space_each_filemark(
+        Tape *t, int64_t count, int64_t step, uint64_t *moved, enum tape_outcome *outcome)
 {
         uint64_t wanted = (uint64_t)ABS(count);
         for (*moved = 0; *moved < wanted;) {
@@ -184,11 +209,18 @@ int tape_space_filemarks(Tape *t, int64_t count, uint64_t *moved, enum tape_outc
                 if (r < 0)
                         return r;
         }
-        r = count_filemarks(t, count, SPACE16_MAX, moved, outcome);
+        if (t->spacing == SPACE_RUNS)
+                return count_filemarks(t, count, moved, outcome);
+        r = space_each_filemark(t, count, SPACE16_MAX, moved, outcome);
+        if (r == 0 && t->spacing == SPACE_RUNS)
+                r = -ENOMSG; /* what it passed may have been filemarks */
         if (r != -ENOMSG)
                 return r;
         r = position_go(t, start);
-        return r < 0 ? r : count_filemarks(t, count, 1, moved, outcome);
+        if (r < 0)
+                return r;
+        return t->spacing == SPACE_RUNS ? count_filemarks(t, count, moved, outcome)
+                                        : space_each_filemark(t, count, 1, moved, outcome);
 }
 
 /* The drive's own way: fast, but it does not count. */
@@ -213,6 +245,8 @@ int tape_space_eod(Tape *t)
         int r = t->info.read_position ? space_eod(t) : -ENOMSG;
         if (r == -ENOMSG)
                 r = space_to(t, UINT64_MAX, &outcome);
+        if (r == 0)
+                t->end = t->object;
         if (r == -ENODATA)
                 position_lost(t);
         return r;

@@ -46,6 +46,7 @@ int tape_open(Transport *transport, const char *address, Tape **ret)
         t->transport = transport;
         t->address = g_strdup(address);
         t->compression = -1;
+        t->end = END_UNKNOWN;
         t->info.max_transfer = limits.max_transfer;
         t->info.locate16 = t->info.locate10 = t->info.read_position = t->info.space16 = t->info.capacity =
                 true;
@@ -127,6 +128,7 @@ int tape_load(Tape *t)
 {
         t->opening = true;
         t->changed = false;
+        t->end = END_UNKNOWN;
         int r = load(t);
         t->opening = false;
         return r;

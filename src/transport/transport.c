@@ -8,15 +8,30 @@
 #include <reelfs/transport.h>
 #include <reelfs/virtual.h>
 
+#include "iscsi.h"
+
+static int open_remote(const char *address, Transport **ret)
+{
+        if (!g_str_has_prefix(address, ISCSI_SCHEME))
+                return log_error(-EINVAL, "%.*s: no such kind of address; drives elsewhere are iscsi://...",
+                        (int)strcspn(address, ":"), address);
+#ifdef HAVE_LIBISCSI
+        return iscsi_open(address, ret);
+#else
+        return log_error(-EOPNOTSUPP, "iSCSI: this build of reelfs was made without libiscsi");
+#endif
+}
+
 int transport_open(const char *address, bool read_only, Transport **ret)
 {
         struct stat st;
-        bool remote = strstr(address, "://") != NULL;
-        if (!remote && stat(address, &st) < 0) {
+        if (strstr(address, "://"))
+                return open_remote(address, ret);
+        if (stat(address, &st) < 0) {
                 int r = -errno;
                 return log_error_errno(r, "%s: cannot open the tape", address);
         }
-        if (remote || S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode))
+        if (S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode))
                 return log_error(-EINVAL, "%s: this build drives virtual cartridges (files) only", address);
         if (!S_ISREG(st.st_mode))
                 return log_error(-EINVAL, "%s is neither a tape drive nor a cartridge file", address);

@@ -238,7 +238,9 @@ int volume_write_buffer(Volume *v, size_t length, char fill, size_t *blocks)
                 r = tape_write(v->tape, &iov, 1, blocks, &early_warning);
         }
         if (r == 0 && full * block_length < length) {
-                struct iovec iov = { v->buf + full * block_length, length - full * block_length };
+                size_t rest = length - full * block_length, least = MAX(rest, v->min_block);
+                memset(v->buf + length, fill, least - rest);
+                struct iovec iov = { v->buf + full * block_length, least };
                 r = tape_write_block(v->tape, &iov, 1, &warned);
                 *blocks += r == 0;
         }

@@ -15,6 +15,7 @@ struct Volume {
         const struct profile *profile;
         struct label label;
         bool fixed_only; /* the drive has no variable blocks: the last one of a segment is padded */
+        uint32_t min_block; /* bytes: a shorter last block is padded */
 
         /* Drive thread only. */
         char *buf; /* of whole blocks, page-aligned */

@@ -5,6 +5,9 @@
 
 #include "handle.h"
 
+#define PADDED_MAX \
+        16 /* no drive is known whose shortest block is longer and that takes blocks of any length */
+
 /* What is on the tape is not what the index says. */
 static int mismatch(Volume *v, uint64_t id, uint64_t block)
 {
@@ -28,9 +31,15 @@ static int read_full_blocks(
 static int read_short_block(Volume *v, const struct segment *s, uint64_t block, void *buf, size_t length)
 {
         enum tape_outcome outcome;
+        struct tape_info info;
         size_t n;
-        int r = tape_read_block(v->tape, buf, v->label.block_length, &n, &outcome);
-        if (r == 0 && (outcome != TAPE_GOOD || n != length))
+        tape_get_info(v->tape, &info);
+        /* Asked for just as it is, since there are drives that cut a block shorter than what was asked for.
+         * One that was too short for the drive it was written by is padded. */
+        size_t asked = MIN(MAX(length, info.min_block), v->label.block_length);
+        int r = tape_read_block(v->tape, buf, asked, &n, &outcome);
+        bool padded = r == 0 && length < PADDED_MAX && n >= length && outcome == TAPE_LONG_BLOCK;
+        if (r == 0 && !padded && (outcome != TAPE_GOOD || n < length || (n > length && n != info.min_block)))
                 r = mismatch(v, s->id, block);
         return r;
 }

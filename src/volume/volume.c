@@ -30,6 +30,7 @@ int volume_new(Tape *tape, const struct label *label, uint64_t content, Volume *
         v->profile = &profile_reel;
         v->label = *label;
         v->fixed_only = info.fixed_only;
+        v->min_block = info.min_block;
         v->content = v->end = content;
         v->filemarks = 2; /* one behind each label */
         v->next_id = 1;

@@ -354,8 +354,11 @@ static void test_count_eod(void)
 {
         struct rig *r = rig_open(lacks_position);
         PLAY(r, { .cdb = "11007fffff00", .flags_key = 0, .ascq = 5, .check = true }, { .cdb = "01" },
-                { .cdb = "110000000100" }, { .cdb = "110000000100", .flags_key = FM, .ascq = 1 },
-                { .cdb = "110000000100" }, { .cdb = "110000000100", .ascq = 5, .check = true });
+                { .cdb = "110000000100" }, { .cdb = "110000000200", .flags_key = FM, .ascq = 1 },
+                /* It does stop at filemarks. */
+                { .cdb = "01" }, { .cdb = "110000000100" },
+                { .cdb = "110000000100", .flags_key = FM, .ascq = 1 }, { .cdb = "110000000100" },
+                { .cdb = "110000000100", .ascq = 5, .check = true });
         g_assert_cmpint(tape_space_eod(r->tape), ==, 0);
         g_assert_cmpuint(counted(r), ==, 3);
         struct tape_position p;

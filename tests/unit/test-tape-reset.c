@@ -47,12 +47,12 @@ static void test_reset_rewound(void)
 {
         struct rig *r = rig_proved(lacks_nothing);
         PLAY(r, RESET("0a"), SELECT, AT("00000000"), BACK_TO_1,
-                { .cdb = "110000000100", .flags_key = 8, .ascq = 5 }, { .cdb = "0a" });
+                { .cdb = "080000000100", .flags_key = 8, .ascq = 5 }, { .cdb = "0a" });
         write_one(r, 0);
         PLAY(r, RESET("0a"), SELECT, AT("00000000"),
                 { .cdb = "92000000"
                          "0000000000000002" },
-                { .cdb = "110000000100" });
+                { .cdb = "080000000100" });
         write_one(r, -EIO);
         g_assert_nonnull(strstr(r->log.text, "is not on the tape"));
         write_one(r, -EIO);
@@ -74,7 +74,7 @@ static void test_reset_before_locate(void)
 {
         struct rig *r = rig_proved(lacks_nothing);
         PLAY(r, RESET("92"), SELECT, AT("00000000"), BACK_TO_1,
-                { .cdb = "110000000100", .flags_key = 8, .ascq = 5 },
+                { .cdb = "080000000100", .flags_key = 8, .ascq = 5 },
                 { .cdb = "92000000"
                          "0000000000000007" });
         g_assert_cmpint(tape_locate(r->tape, 7), ==, 0);
@@ -110,7 +110,7 @@ static void test_reset_counting(void)
         struct rig *r = rig_open(lacks_position);
         size_t written;
         PLAY(r, { .cdb = "0a" }, RESET("0a"), SELECT, { .cdb = "01" }, { .cdb = "110000000300" },
-                { .cdb = "110000000100", .flags_key = 8, .ascq = 5 }, { .cdb = "0a" });
+                { .cdb = "080000000100", .flags_key = 8, .ascq = 5 }, { .cdb = "0a" });
         g_assert_cmpint(write_blocks(r, 3, &written, NULL), ==, 0);
         write_one(r, 0);
         g_assert_cmpuint(counted(r), ==, 4);
