@@ -27,6 +27,9 @@ void mount_entry_clear(struct mount_entry *e);
 /* The topmost mount at path (made absolute and freed of symlinks in its parent directories). -ENOENT: nothing
  * is mounted there. */
 int mount_entry_find(const char *path, struct mount_entry *e);
+/* The first reelfs mount that match takes. -ENOENT. */
+int mount_entry_find_by(
+        bool (*match)(const struct mount_entry *e, const char *key), const char *key, struct mount_entry *e);
 /* The first reelfs mount of this source. -ENOENT. */
 int mount_entry_find_source(const char *source, struct mount_entry *e);
 

@@ -13,6 +13,8 @@ struct mount_options {
         bool read_only;
         bool allow_other; /* users other than the one who mounts; permissions are checked either way */
         bool debug_fuse;
+        bool reserve; /* the drive, for as long as it is mounted */
+        enum transport_io io;
         struct sched_options sched;
 };
 

@@ -6,7 +6,8 @@
  * -EMEDIUMTYPE  tape changed under us -EROFS       write protected                    -ENOSPC       end of
  * medium: nothing more can be written -EIO         medium or hardware error           -EOPNOTSUPP   the drive
  * lacks the command and there is no other way -ENODEV      the drive or the way to it is gone -ETIMEDOUT no
- * answer; the outcome is unknown -EBUSY       drive busy or reserved by another host */
+ * answer; the outcome is unknown -EBUSY       drive busy or reserved by another program or host */
+#include <reelfs/attribute.h>
 #include <reelfs/transport.h>
 
 typedef struct Tape Tape;
@@ -73,6 +74,8 @@ struct tape_info {
         bool loaded;
         uint32_t block_length; /* in force now; 0: variable */
         uint8_t density;
+        bool reserved;         /* persistently, when it was opened, and not by a process that is gone */
+        uint64_t reserved_key; /* the key of who did that */
 };
 
 /* Takes the transport over, failure or not. Waits for a drive that becomes ready. An empty drive opens too:
@@ -82,6 +85,8 @@ int tape_open(Transport *transport, const char *address, Tape **ret);
 /* Restores the block descriptor, unlocks the medium, closes the transport. NULL is allowed. */
 void tape_close(Tape *t);
 const char *tape_address(Tape *t); /* any thread */
+/* transport_describe: how the drive is reached, and how data moves. The caller frees. Any thread. */
+char *tape_describe(Tape *t);
 void tape_get_info(Tape *t, struct tape_info *info);
 
 /* LOAD, or UNLOAD (which rewinds first); the drive says when it is done. */
@@ -135,5 +140,31 @@ int tape_erase(Tape *t, bool whole);
 struct tape_capacity {
         uint64_t remaining, maximum; /* bytes, native, of the partition */
 };
-/* LOG SENSE 31h. -EOPNOTSUPP (not logged): the drive does not say. */
+/* LOG SENSE, pages 31h or 17h, or the cartridge's memory. -EOPNOTSUPP (not logged): the drive does not say.
+ */
 int tape_get_capacity(Tape *t, struct tape_capacity *capacity);
+
+/* The cartridge's memory (reelfs/attribute.h). None of these moves the tape. -EOPNOTSUPP (not logged): the
+ * drive or the cartridge has none. -ENODATA (not logged): there is no such attribute, or the drive does not
+ * take it. Written: all of them or none, on the chip when it returns; they are in ascending order of their
+ * ids and take no more than 4 KiB. */
+int tape_read_attribute(Tape *t, uint16_t id, struct tape_attribute *a);
+int tape_write_attributes(Tape *t, const struct tape_attribute *attributes, size_t n);
+/* A number that is another one whenever what is on the tape has changed (SSC-5, volume change reference).
+ * Having been read, it changes with the next write. */
+int tape_get_change_reference(Tape *t, uint64_t *reference);
+
+/* TapeAlert: bit 0 is flag 1. Being read, they are cleared in most drives. -EOPNOTSUPP (not logged). */
+int tape_get_alerts(Tape *t, uint64_t *flags);
+/* What flag 1 to 64 says, in the words of a sentence; *serious (may be NULL): it is about losing data. Any
+ * thread. */
+const char *tape_alert_text(unsigned flag, bool *serious);
+/* Logs the serious ones that are raised, each once, now and from now on whenever a read or write fails. */
+void tape_report_alerts(Tape *t);
+
+/* Reserves the drive for this process, or releases it, which tape_close does too: PERSISTENT RESERVE,
+ * exclusive access, or RESERVE(6). What a reelfs of this machine has left that is gone is taken over. After a
+ * reset the reservation is made anew. -EBUSY: somebody else has it, and the message says who. -EOPNOTSUPP. */
+int tape_reserve(Tape *t, bool on);
+/* Who a key belongs to, for messages: "another program or host (key 0x...)"; fills text. Any thread. */
+void tape_key_text(uint64_t key, char *text, size_t size);

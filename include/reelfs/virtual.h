@@ -5,16 +5,24 @@
  *
  * A cartridge is PATH, in the SIMH .tap container (little-endian 32-bit length before and after each record,
  * data padded to even, 0 a filemark), and PATH.cartridge, a GKeyFile with what the tape itself cannot hold. A
- * bare .tap is accepted: the key file is optional and defaults apply. The cartridge is locked (flock) while
- * it is open.
+ * bare .tap is accepted: the key file is optional and defaults apply, until the drive has something to keep
+ * in it. The cartridge is locked (flock) while it is open.
  *
  * What the drive accepts it writes to the file at once, so that killing the process loses nothing.
  *
  * Key file:
  *   [cartridge] barcode=TEXT  capacity=BYTES (0: unlimited)  early-warning=BYTES  write-protected=BOOL
- *   [drive]     lacks=locate16;locate10;read-position;space16;mode10;capacity;variable;eom-position
+ *   [drive]     lacks=locate16;locate10;read-position;space16;mode10;capacity;variable;eom-position;vpd;
+ *                     reserve;persistent-reserve;density;opcodes;attributes;capacity-page;volume-page;
+ *                     alert-page;sequential-page;long-position;sequential-filemarks
  *               fixed-block=BYTES (with lacks=variable; default 32768)  max-transfer=BYTES
- *   [test]      power-cut-after=N (commands), power-cut-keep=R (0..1, see virtual_power_cut) */
+ *   [model]     bytes-per-second=N (of the medium)  bus-bytes-per-second=N  command-us=N  buffer=BYTES: a
+ * drive that takes its time; without them it takes none [test]      power-cut-after=N (commands),
+ * power-cut-keep=R (0..1, see virtual_power_cut) initiator=N (see virtual_set_initiator)  tape-alerts=N;N
+ * (flags raised at load) [fault]     rules=TEXT, for who opens it to put the fault injector in front (see
+ * virtual_faults) and, kept by the drive itself, what a real drive and the memory chip in a real cartridge
+ * keep: [memory]       change-reference=N  attribute-NNNN=HEX (WRITE ATTRIBUTE) [reservation]
+ * keys=INITIATOR:KEY;...  holder=N  type=N  generation=N  aptpl=BOOL  reserved-by=N */
 #include <reelfs/transport.h>
 
 /* Abilities that an old drive lacks; a command it lacks ends with 5/20/00. */
@@ -24,10 +32,25 @@ enum virtual_lacks {
         VIRTUAL_NO_READ_POSITION = 1 << 2,
         VIRTUAL_NO_SPACE16 = 1 << 3,
         VIRTUAL_NO_MODE10 = 1 << 4,
-        VIRTUAL_NO_CAPACITY = 1 << 5,     /* no LOG SENSE */
-        VIRTUAL_NO_VARIABLE = 1 << 6,     /* fixed blocks only */
-        VIRTUAL_NO_EOM_POSITION = 1 << 7, /* READ POSITION without EOP: past early warning or not */
+        VIRTUAL_NO_CAPACITY = 1 << 5,         /* no LOG SENSE */
+        VIRTUAL_NO_VARIABLE = 1 << 6,         /* fixed blocks only */
+        VIRTUAL_NO_EOM_POSITION = 1 << 7,     /* READ POSITION without EOP: past early warning or not */
+        VIRTUAL_NO_VPD = 1 << 8,              /* no vital product data pages (5/24/00) */
+        VIRTUAL_NO_RESERVE = 1 << 9,          /* RESERVE and RELEASE, (6) and (10) */
+        VIRTUAL_NO_PERSISTENT = 1 << 10,      /* PERSISTENT RESERVE IN and OUT */
+        VIRTUAL_NO_DENSITY = 1 << 11,         /* REPORT DENSITY SUPPORT */
+        VIRTUAL_NO_OPCODES = 1 << 12,         /* REPORT SUPPORTED OPERATION CODES */
+        VIRTUAL_NO_ATTRIBUTES = 1 << 13,      /* READ and WRITE ATTRIBUTE: cartridges without a memory chip */
+        VIRTUAL_NO_CAPACITY_PAGE = 1 << 14,   /* log page 31h (5/24/00), as all pages below */
+        VIRTUAL_NO_VOLUME_PAGE = 1 << 15,     /* 17h */
+        VIRTUAL_NO_ALERT_PAGE = 1 << 16,      /* 2Eh */
+        VIRTUAL_NO_SEQUENTIAL_PAGE = 1 << 17, /* 0Ch */
+        VIRTUAL_NO_LONG_POSITION = 1 << 18,   /* READ POSITION has the short form only */
+        VIRTUAL_NO_SEQUENTIAL_FILEMARKS = 1 << 19, /* SPACE with CODE 010b */
+        VIRTUAL_NO_ANYTHING = (1 << 20) - 1,
 };
+
+#define VIRTUAL_INITIATORS 8
 
 struct virtual_cartridge {
         char barcode[33];
@@ -48,6 +71,10 @@ int virtual_create(const char *path, const struct virtual_cartridge *cartridge);
  */
 int virtual_open(const char *path, bool read_only, Transport **ret);
 
+/* The rules for the fault injector (reelfs/fault.h) of the cartridge at path; NULL: none. virtual_open leaves
+ * them to its caller, transport_open for one. The caller frees. Logs the failure. */
+int virtual_faults(const char *path, char **rules);
+
 /* What the drive did, for tests and benchmarks. These and the test hooks below: any thread; t is one of
  * virtual_open. */
 struct virtual_statistics {
@@ -57,10 +84,14 @@ void virtual_statistics(Transport *t, struct virtual_statistics *s);
 
 /* Pulls the plug: what was written since the last synchronizing command (WRITE FILEMARKS with IMMED=0,
  * REWIND, LOCATE or SPACE, LOAD UNLOAD, READ POSITION does not) is cut at keep, 0.0 to 1.0 of its bytes; a
- * record cut through is left as a torn tail, as EOD that was never written. From then on execute fails with
- * -ENODEV; reopen the cartridge to go on. */
+ * record cut through is left as a torn tail, as EOD that was never written. Reservations go, but for
+ * persistent ones with APTPL. From then on execute fails with -ENODEV; reopen the cartridge to go on. */
 int virtual_power_cut(Transport *t, double keep);
 
-/* A reset of the drive, by another host say: rewound, modes and the medium lock gone; unit attention 29h/00h
- * follows. */
+/* A reset of the drive, by another host say: rewound, modes, the medium lock and what RESERVE reserved gone;
+ * unit attention 29h/00h follows. */
 void virtual_reset(Transport *t);
+
+/* Commands from now on come from another initiator, 1 (as at open, unless the key file says otherwise) to
+ * VIRTUAL_INITIATORS: each has registrations, reservations and unit attentions of its own. */
+void virtual_set_initiator(Transport *t, unsigned initiator);

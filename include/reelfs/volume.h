@@ -29,6 +29,7 @@ struct segment {
         uint64_t length;      /* bytes on their way to the medium so far */
         enum segment_kind kind;
         enum segment_state state;
+        bool told; /* lost, and the files that it has cut were named */
 };
 
 /* ---- What is on a tape */
@@ -68,6 +69,7 @@ struct volume_info {
         uint64_t generation;              /* of the last index on the tape */
         uint64_t index_block;             /* its first logical object */
         uint64_t index_length;            /* bytes */
+        uint64_t lost;                    /* files that it has in part only, since a write failed */
         uint64_t previous_index_block;    /* 0: none */
         char index_creator[256];
         uint64_t segments;
@@ -91,12 +93,15 @@ Tape *volume_tape(Volume *v);
 void volume_capacity(Volume *v, Tree *tree, uint64_t *remaining, uint64_t *total);
 
 /* (drive) Flushes, and asks the drive anew what room there is: the count knows nothing of compression.
- * Nothing where the drive does not say. */
+ * Nothing where the drive does not say. A failure is one of all that was written since the last index, as of
+ * volume_append. */
 int volume_remeasure(Volume *v);
 
 /* ---- Segments of data */
 /* A new segment, queued. 0: out of memory. */
 uint64_t volume_segment_new(Volume *v, enum segment_kind kind);
+/* The bytes of a segment that is queued still will not come: a write before it has failed. */
+void volume_segment_lost(Volume *v, uint64_t id);
 /* -ENOENT: no such id. */
 int volume_segment_get(Volume *v, uint64_t id, struct segment *s);
 /* The segment that holds logical object block. -ENOENT: none (a filemark, a label, beyond the end). */

@@ -48,8 +48,8 @@ static int parse_line(const char *line, struct mount_entry *e)
 }
 
 /* The last mount that matches, or the first. */
-static int search(bool (*match)(const struct mount_entry *e, const char *key), const char *key, bool last,
-        struct mount_entry *found)
+static int search(const char *type, bool (*match)(const struct mount_entry *e, const char *key),
+        const char *key, bool last, struct mount_entry *found)
 {
         *found = (struct mount_entry){ 0 };
         FILE *file = fopen("/proc/self/mountinfo", "re");
@@ -64,7 +64,7 @@ static int search(bool (*match)(const struct mount_entry *e, const char *key), c
                 struct mount_entry e;
                 if (parse_line(line, &e) < 0)
                         continue;
-                if (!match(&e, key)) {
+                if ((type && strcmp(e.type, type) != 0) || !match(&e, key)) {
                         mount_entry_clear(&e);
                         continue;
                 }
@@ -85,7 +85,7 @@ static bool match_mountpoint(const struct mount_entry *e, const char *path)
 
 static bool match_source(const struct mount_entry *e, const char *source)
 {
-        return strcmp(e->type, "fuse.reelfs") == 0 && strcmp(e->source, source) == 0;
+        return strcmp(e->source, source) == 0;
 }
 
 /* realpath(3) reads links and asks no filesystem about its own root, so that it takes a dead mount as well.
@@ -113,10 +113,16 @@ int mount_entry_find(const char *path, struct mount_entry *e)
         g_autofree char *canonical = canonical_path(path);
         if (!canonical)
                 return -errno;
-        return search(match_mountpoint, canonical, true, e);
+        return search(NULL, match_mountpoint, canonical, true, e);
+}
+
+int mount_entry_find_by(
+        bool (*match)(const struct mount_entry *e, const char *key), const char *key, struct mount_entry *e)
+{
+        return search("fuse.reelfs", match, key, false, e);
 }
 
 int mount_entry_find_source(const char *source, struct mount_entry *e)
 {
-        return search(match_source, source, false, e);
+        return mount_entry_find_by(match_source, source, e);
 }

@@ -21,7 +21,7 @@ struct command {
 };
 
 extern const struct command command_format, command_mount, command_unmount, command_sync, command_info,
-        command_list, command_segments, command_check, command_eject;
+        command_list, command_devices, command_segments, command_check, command_eject, command_drive, command_bench;
 /* Invoked under another name: mount.reelfs, umount.fuse.reelfs and fsck.reelfs have calling conventions of
  * their own. */
 extern const struct command command_mount_helper, command_umount_helper, command_fsck;
@@ -48,10 +48,15 @@ bool command_parse(
 const char *command_program(void);
 
 /* ---- Drives and volumes */
-/* Absolute, so that it means the same after chdir and in mountinfo. The caller frees. */
+/* Absolute, so that it means the same after chdir and in mountinfo; a serial number stays one. The caller
+ * frees. */
 char *cli_address(const char *address);
+/* The reelfs mount of this drive or cartridge, by whatever address it was mounted. absolute: of cli_address.
+ * -ENOENT, not logged: there is none. */
+int cli_mount_find_drive(const char *absolute, struct mount_entry *e);
 /* Opens the drive that has a tape, unless a reelfs mount uses it. Logs the failure. */
 int cli_tape_open(const char *address, bool read_only, Tape **ret);
+int cli_tape_open_with(const char *address, const struct transport_options *options, Tape **ret);
 
 struct cli_volume {
         Tape *tape;

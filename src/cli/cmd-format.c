@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <reelfs/devices.h>
 #include <reelfs/log.h>
 #include <reelfs/util.h>
 #include <reelfs/virtual.h>
@@ -24,7 +25,9 @@ static int make_cartridge(const struct arguments *a)
 {
         /* A device that is missing is not to become a file; but below /dev/shm there are files. */
         bool device = g_str_has_prefix(a->address, "/dev/") && !g_str_has_prefix(a->address, "/dev/shm/");
-        if (device || strstr(a->address, "://"))
+        g_autoptr(Device) d = NULL;
+        if (device || strstr(a->address, "://") || g_str_has_prefix(a->address, DEVICE_SERIAL) ||
+                device_of_address("", a->address, &d) == 0)
                 return 0;
         if (access(a->address, F_OK) == 0 || errno != ENOENT) {
                 if (a->has_capacity)
@@ -32,6 +35,10 @@ static int make_cartridge(const struct arguments *a)
                                 -EEXIST, "%s: is there already, and its capacity is fixed", a->address);
                 return 0;
         }
+        if (device_is_serial(a->address) && !strchr(a->address, '.'))
+                log_notice("%s: no drive has this serial number, so it becomes a cartridge file in this "
+                           "directory (" DEVICE_SERIAL "%s would be a drive only)",
+                        a->address, a->address);
         struct virtual_cartridge cartridge = { .capacity = a->capacity };
         if (a->format.volume_id)
                 g_strlcpy(cartridge.barcode, a->format.volume_id, sizeof(cartridge.barcode));

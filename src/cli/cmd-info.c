@@ -21,7 +21,28 @@ static void report_errno(struct report *r, const char *key, uint64_t value)
         report_text(r, key, value ? strerror((int)value) : "none");
 }
 
-static void report_drive(struct report *r, const char *address, const char *how, const struct tape_info *info)
+static void report_ns(struct report *r, const char *key, uint64_t value)
+{
+        report_time(r, key, (int64_t)value);
+}
+
+/* What the drive wants people to know: being asked, it forgets that. */
+static void report_alerts(struct report *r, Tape *tape)
+{
+        uint64_t flags;
+        if (tape_get_alerts(tape, &flags) < 0)
+                return;
+        GString *text = g_string_new(NULL);
+        for (unsigned i = 1; i <= 64; i++)
+                if (flags & UINT64_C(1) << (i - 1))
+                        g_string_append_printf(
+                                text, "%s%u: %s", text->len > 0 ? "; " : "", i, tape_alert_text(i, NULL));
+        report_text(r, "alerts", text->len > 0 ? text->str : "none");
+        g_string_free(text, TRUE);
+}
+
+static void report_drive(
+        struct report *r, const char *address, const char *how, Tape *tape, const struct tape_info *info)
 {
         report_section(r, "drive");
         report_text(r, "address", address);
@@ -36,7 +57,36 @@ static void report_drive(struct report *r, const char *address, const char *how,
                 report_size(r, "largest_block", info->max_block);
         report_size(r, "largest_transfer", info->max_transfer);
         report_bool(r, "fixed_blocks_only", info->fixed_only);
+        if (info->reserved) {
+                char who[80];
+                tape_key_text(info->reserved_key, who, sizeof(who));
+                report_text(r, "reserved_by", who);
+        }
+        report_alerts(r, tape);
         report_section_end(r);
+}
+
+/* From the cartridge's memory. */
+static void report_memory(struct report *r, Tape *tape)
+{
+        static const struct {
+                const char *key;
+                uint16_t id;
+        } texts[] = {
+                { "serial", ATTRIBUTE_MEDIUM_SERIAL },
+                { "barcode", ATTRIBUTE_BARCODE },
+        };
+        struct tape_attribute a;
+        uint64_t reference;
+        char text[ATTRIBUTE_VALUE_MAX + 1];
+        for (size_t i = 0; i < G_N_ELEMENTS(texts); i++) {
+                if (tape_read_attribute(tape, texts[i].id, &a) < 0)
+                        continue;
+                attribute_get_text(&a, text, sizeof(text));
+                report_text(r, texts[i].key, text);
+        }
+        if (tape_get_change_reference(tape, &reference) == 0)
+                report_count(r, "change_reference", reference);
 }
 
 static void report_medium(struct report *r, Tape *tape, const struct tape_info *info)
@@ -50,6 +100,7 @@ static void report_medium(struct report *r, Tape *tape, const struct tape_info *
                         report_size(r, "capacity", capacity.maximum);
                         report_size(r, "remaining", capacity.remaining);
                 }
+                report_memory(r, tape);
         }
         report_section_end(r);
 }
@@ -105,16 +156,16 @@ static int report_content(struct report *r, Tape *tape)
         return 0;
 }
 
-static int info_drive(const char *address, struct report *r)
+static int info_drive(const char *address, enum transport_io io, struct report *r)
 {
         g_autofree char *absolute = cli_address(address);
         AUTO_MOUNT_ENTRY mount = { 0 };
-        if (mount_entry_find_source(absolute, &mount) == 0 && !cli_mount_is_dead(&mount))
+        if (cli_mount_find_drive(absolute, &mount) == 0 && !cli_mount_is_dead(&mount))
                 return log_error(
                         -EBUSY, "%s: is mounted; reelfs info %s says more", address, mount.mountpoint);
         Transport *transport;
         /* Not read-only: the drive would then say that the tape is write protected. */
-        int error = transport_open(absolute, false, &transport);
+        int error = transport_open_with(absolute, &(struct transport_options){ .io = io }, &transport);
         if (error < 0)
                 return error;
         g_autofree char *how = transport_describe(transport);
@@ -125,7 +176,7 @@ static int info_drive(const char *address, struct report *r)
         struct tape_info info;
         tape_get_info(tape, &info);
         report_begin(r);
-        report_drive(r, absolute, how ? how : "", &info);
+        report_drive(r, absolute, how ? how : "", tape, &info);
         report_medium(r, tape, &info);
         if (info.loaded)
                 error = report_content(r, tape);
@@ -147,20 +198,24 @@ static const struct {
         { "read", report_size },
         { "commits", report_count },
         { "seconds_since_commit", report_count },
-        { "total", report_size },
+        { "capacity", report_size },
         { "remaining", report_size },
         { "open_files", report_count },
         { "queued_reads", report_count },
         { "read_only", report_flag },
+        { "reserved", report_flag },
         { "error", report_errno },
+        { "formatted", report_ns },
         { "generation", report_count },
+        { "last_index", report_ns },
         { "index_block", report_count },
         { "index_length", report_size },
         { "segments", report_count },
         { "block_length", report_size },
-        { "inodes", report_count },
+        { "files", report_count },
+        { "directories", report_count },
         { "names", report_count },
-        { "bytes", report_size },
+        { "bytes_in_files", report_size },
         { "tree_memory", report_size },
 };
 
@@ -228,12 +283,25 @@ static bool is_directory(const char *path)
 
 static int run(const struct command *command, int argc, char **argv)
 {
+        enum { JSON = 256, IO };
+        static const struct option options[] = { { "json", no_argument, NULL, JSON },
+                { "io", required_argument, NULL, IO }, LONG_OPTIONS_COMMON, { NULL, 0, NULL, 0 } };
         struct report report = { 0 };
-        int status;
-        if (!command_parse(command, argc, argv, 1, 1, &report.as_json, &status))
+        enum transport_io io = TRANSPORT_IO_AUTO;
+        int option, status;
+        while ((option = getopt_long(argc, argv, OPTIONS_COMMON, options, NULL)) >= 0) {
+                if (option == JSON)
+                        report.as_json = true;
+                else if (option == IO && transport_io_parse(optarg, &io) < 0)
+                        return command_usage(
+                                command, "--io: %s: auto, direct, mmap and indirect are known", optarg);
+                else if (option != IO && !command_option(command, option, &status))
+                        return status;
+        }
+        if (!command_arguments(command, argc, 1, 1, &status))
                 return status;
         const char *what = argv[optind];
-        int r = is_directory(what) ? info_mount(what, &report) : info_drive(what, &report);
+        int r = is_directory(what) ? info_mount(what, &report) : info_drive(what, io, &report);
         return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
@@ -241,6 +309,7 @@ const struct command command_info = {
         .name = "info",
         .arguments = "ADDRESS|DIRECTORY",
         .summary = "say what drive, tape and volume are",
-        .options = "      --json             machine-readable\n",
+        .options = "      --io WAY           how data is to move: auto, direct, mmap or indirect\n"
+                   "      --json             machine-readable\n",
         .run = run,
 };

@@ -80,8 +80,10 @@ static bool take_option(const struct command *command, int option, struct parsed
         case 'N':
                 p->namespace = optarg;
                 return true;
+        case 's': /* which mount(8) passes before -o */
+                p->config.sloppy = true;
+                return true;
         case 'n': /* mtab is a link to /proc */
-        case 's': /* sloppy: what is not understood goes to FUSE */
         case 't':
                 return true;
         default:
@@ -122,9 +124,11 @@ static int run(const struct command *command, int argc, char **argv)
         "                         buffer=SIZE    memory between programs and drive (256M)\n"            \
         "                         pack=SIZE      longer files go to tape before they are closed (1M)\n" \
         "                         commit=TIME    index at least so often (5m); 0: never\n"              \
+        "                         io=WAY         how data moves: auto, direct, mmap or indirect\n"      \
         "                         chap-file=PATH CHAP secret of an iSCSI drive\n"                       \
+        "                         reserve        keep other hosts off the drive (noreserve: do not)\n"  \
         "                         noallow_other  only for who mounts (allow_other: for all)\n"          \
-        "                         others, such as nodev, go to FUSE\n"
+        "                         nodev, noexec, noatime… as in mount(8)\n"
 
 const struct command command_mount = {
         .name = "mount",
@@ -143,6 +147,7 @@ const struct command command_mount_helper = {
         .options = "  -o LIST                separated by commas:\n" MOUNT_OPTIONS
                    "  -f                     do nothing (mount -f)\n"
                    "  -N NAMESPACE           mount namespace\n"
-                   "  -n, -s, -t TYPE        taken and ignored\n",
+                   "  -s                     unknown options are ignored\n"
+                   "  -n, -t TYPE            taken and ignored\n",
         .run = run,
 };

@@ -4,14 +4,13 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/prctl.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <reelfs/log.h>
 #include <reelfs/util.h>
 
+#include "background.h"
 #include "cli.h"
 #include "daemon.h"
 
@@ -36,28 +35,13 @@ static void announce(const struct daemon *d)
         fflush(stdout);
 }
 
-/* From here on there is no terminal and no working directory; tells the process that waits. */
-static void detach(int notify_fd)
-{
-        setsid();
-        if (chdir("/") < 0)
-                log_debug("the working directory stays in use");
-        log_to_syslog();
-        autofd null = open("/dev/null", O_RDWR | O_CLOEXEC);
-        for (int fd = STDIN_FILENO; null >= 0 && fd <= STDERR_FILENO; fd++)
-                dup2(null, fd);
-        if (write(notify_fd, "", 1) < 0)
-                log_debug("the process that mounted is gone");
-        close(notify_fd);
-}
-
 static void on_ready(void *ctx)
 {
         struct daemon *d = ctx;
         cli_utab_add(d->config->mount.address, d->config->mount.mountpoint);
         announce(d);
         if (d->notify_fd >= 0)
-                detach(d->notify_fd);
+                background_ready(d->notify_fd);
 }
 
 /* Unless something else is mounted there already, while this volume was being closed. */
@@ -94,9 +78,17 @@ static int serve(struct daemon *d)
         static const struct mount_hooks hooks = { on_ready, on_close };
         const struct mount_options *options = &d->config->mount;
         protect();
-        int r = cli_tape_open(options->address, options->read_only, &d->v.tape);
-        if (r < 0)
+        const struct transport_options how = {
+                .read_only = options->read_only, .io = options->io, .tell_copy = true
+        };
+        int r = cli_tape_open_with(options->address, &how, &d->v.tape);
+        if (r == 0 && options->reserve)
+                r = tape_reserve(d->v.tape, true);
+        if (r < 0) {
+                cli_volume_close(&d->v);
                 return r;
+        }
+        tape_report_alerts(d->v.tape);
         r = tape_lock_medium(d->v.tape, true);
         if (r == 0)
                 r = volume_open(d->v.tape, options->read_only, &d->v.volume, &d->v.tree);
@@ -106,65 +98,17 @@ static int serve(struct daemon *d)
         return r;
 }
 
-/* Nothing that the caller had open, a pipe to a terminal or a lock, is held as long as the mount lives. */
-static void close_inherited(int *keep)
+static int serve_in_background(void *ctx, int notify_fd)
 {
-        enum { KEPT = 3 };
-        if (*keep != KEPT) {
-                dup3(*keep, KEPT, O_CLOEXEC);
-                *keep = KEPT;
-        }
-        close_range(KEPT + 1, ~0U, 0);
-}
-
-/* The child's exit status; it ended before the mount was usable. */
-static int child_status(pid_t child)
-{
-        int status;
-        while (waitpid(child, &status, 0) < 0)
-                if (errno != EINTR)
-                        return EXIT_FAILURE;
-        if (WIFEXITED(status))
-                return WEXITSTATUS(status) ? WEXITSTATUS(status) : EXIT_FAILURE;
-        log_message(LOG_ERR, 0, "the daemon died by signal %d (%s) before it had mounted", WTERMSIG(status),
-                strsignal(WTERMSIG(status)));
-        return EXIT_FAILURE;
-}
-
-static int serve_in_background(struct daemon *d)
-{
-        int pipe_fds[2];
-        if (pipe2(pipe_fds, O_CLOEXEC) < 0) {
-                log_message(LOG_ERR, -errno, "cannot make a pipe");
-                return EXIT_FAILURE;
-        }
-        autofd ready = pipe_fds[0];
-        autofd notify = pipe_fds[1];
-        fflush(NULL);
-        pid_t child = fork();
-        if (child < 0) {
-                log_message(LOG_ERR, -errno, "cannot start the daemon");
-                return EXIT_FAILURE;
-        }
-        if (child == 0) {
-                close_fd(&ready);
-                d->notify_fd = notify;
-                close_inherited(&d->notify_fd);
-                notify = -1;
-                return serve(d) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
-        }
-        close_fd(&notify);
-        char byte;
-        ssize_t n;
-        while ((n = read(ready, &byte, 1)) < 0 && errno == EINTR)
-                ;
-        return n == 1 ? EXIT_SUCCESS : child_status(child);
+        struct daemon *d = ctx;
+        d->notify_fd = notify_fd;
+        return serve(d) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
 int daemon_serve(const struct mount_config *c, bool foreground)
 {
         struct daemon d = { .config = c, .notify_fd = -1 };
         if (!foreground)
-                return serve_in_background(&d);
+                return background_run(serve_in_background, &d);
         return serve(&d) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
 #include <glib.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,7 +12,8 @@
 #include "cli.h"
 
 static const struct command *const commands[] = { &command_format, &command_mount, &command_unmount,
-        &command_sync, &command_info, &command_list, &command_segments, &command_check, &command_eject };
+        &command_sync, &command_info, &command_list, &command_devices, &command_segments, &command_check,
+        &command_eject, &command_drive, &command_bench };
 
 /* What this program is when it is called by another name. */
 static const struct {
@@ -43,7 +45,9 @@ static void print_help(void)
                "  -v, --verbose  say more\n"
                "      --version  print the version\n"
                "  -h, --help     print this; reelfs COMMAND --help says more about a command\n\n"
-               "An ADDRESS names a drive: the path of a cartridge file.\n");
+               "An ADDRESS names a drive: its node (/dev/sgN, /dev/nstN, /dev/bsg/H:C:T:L) or serial "
+               "number,\n"
+               "iscsi://HOST/TARGET/LUN, or the path of a cartridge file.\n");
 }
 
 static void print_command_help(const struct command *command)
@@ -87,8 +91,9 @@ bool command_arguments(const struct command *command, int argc, int min, int max
         int n = argc - optind;
         if (n >= min && n <= max)
                 return true;
-        *status = command_usage(command, n < min ? "an argument is missing: %s" : "too many arguments: %s",
-                command->arguments);
+        *status = n < min  ? command_usage(command, "an argument is missing: %s", command->arguments)
+                : max == 0 ? command_usage(command, "%s: takes no arguments", command->name)
+                           : command_usage(command, "too many arguments; it takes %s", command->arguments);
         return false;
 }
 
@@ -174,9 +179,12 @@ static int run(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
+        /* A reader that has seen enough must not leave the drive as it is in the middle of a command. */
+        signal(SIGPIPE, SIG_IGN);
         int status = run(argc, argv);
         if ((fflush(stdout) != 0 || ferror(stdout)) && status == EXIT_SUCCESS) {
-                log_message(LOG_ERR, -errno, "the output could not be written");
+                if (errno != EPIPE)
+                        log_message(LOG_ERR, -errno, "the output could not be written");
                 status = EXIT_FAILURE;
         }
         return status;

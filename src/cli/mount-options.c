@@ -37,6 +37,18 @@ static int take_no_allow_other(struct mount_config *c, const char *value, char *
         return 0;
 }
 
+static int take_reserve(struct mount_config *c, const char *value, char **problem)
+{
+        c->mount.reserve = true;
+        return 0;
+}
+
+static int take_no_reserve(struct mount_config *c, const char *value, char **problem)
+{
+        c->mount.reserve = false;
+        return 0;
+}
+
 static int take_debug(struct mount_config *c, const char *value, char **problem)
 {
         c->mount.debug_fuse = true;
@@ -71,6 +83,14 @@ static int take_commit(struct mount_config *c, const char *value, char **problem
         return parse_seconds(value, &c->mount.sched.commit_s);
 }
 
+static int take_io(struct mount_config *c, const char *value, char **problem)
+{
+        if (transport_io_parse(value, &c->mount.io) == 0)
+                return 0;
+        *problem = g_strdup_printf("io=%s: auto, direct, mmap and indirect are known", value);
+        return -EINVAL;
+}
+
 /* The transport looks for the file's name in the environment, as every command does. */
 static int take_chap_file(struct mount_config *c, const char *value, char **problem)
 {
@@ -83,6 +103,7 @@ static int ignore(struct mount_config *c, const char *value, char **problem)
         return 0;
 }
 
+/* NULL: goes to FUSE as it is. */
 static const struct {
         const char *name;
         bool has_value;
@@ -93,10 +114,32 @@ static const struct {
         { "buffer", true, take_buffer },
         { "pack", true, take_pack },
         { "commit", true, take_commit },
+        { "io", true, take_io },
         { "chap-file", true, take_chap_file },
         { "allow_other", false, take_allow_other },
         { "noallow_other", false, take_no_allow_other },
+        { "reserve", false, take_reserve },
+        { "noreserve", false, take_no_reserve },
         { "debug", false, take_debug },
+        /* What libfuse's sessions and its mounts take (fuse_lowlevel.c, mount.c). */
+        { "suid", false, NULL },
+        { "nosuid", false, NULL },
+        { "dev", false, NULL },
+        { "nodev", false, NULL },
+        { "exec", false, NULL },
+        { "noexec", false, NULL },
+        { "async", false, NULL },
+        { "sync", false, NULL },
+        { "dirsync", false, NULL },
+        { "noatime", false, NULL },
+        { "allow_root", false, NULL },
+        { "auto_unmount", false, NULL },
+        { "default_permissions", false, NULL },
+        { "max_read", true, NULL },
+        { "context", true, NULL },
+        { "fscontext", true, NULL },
+        { "defcontext", true, NULL },
+        { "rootcontext", true, NULL },
         /* mount(8), FILESYSTEM-INDEPENDENT MOUNT OPTIONS: for mount itself, or without a meaning for a FUSE
            mount. */
         { "defaults", false, ignore },
@@ -113,6 +156,9 @@ static const struct {
         { "comment", true, ignore },
         { "atime", false, ignore },
         { "diratime", false, ignore },
+        { "nodiratime", false, ignore },
+        { "norelatime", false, ignore },
+        { "nostrictatime", false, ignore },
         { "relatime", false, ignore },
         { "strictatime", false, ignore },
         { "lazytime", false, ignore },
@@ -142,6 +188,22 @@ void mount_config_finish(struct mount_config *c)
         c->mount.fuse = c->fuse->len > 0 ? c->fuse->str : NULL;
 }
 
+/* With a value or without. */
+static bool is_known(const char *name, size_t length)
+{
+        for (size_t i = 0; i < G_N_ELEMENTS(known); i++)
+                if (strlen(known[i].name) == length && memcmp(known[i].name, name, length) == 0)
+                        return true;
+        return false;
+}
+
+static void pass_on(struct mount_config *c, const char *option)
+{
+        if (c->fuse->len > 0)
+                g_string_append_c(c->fuse, ',');
+        g_string_append(c->fuse, option);
+}
+
 static int take(struct mount_config *c, const char *option, char **problem)
 {
         if (option[0] == '\0' || g_str_has_prefix(option, "x-") || g_str_has_prefix(option, "X-"))
@@ -152,15 +214,22 @@ static int take(struct mount_config *c, const char *option, char **problem)
                 if (strlen(known[i].name) != length || memcmp(known[i].name, option, length) != 0 ||
                         known[i].has_value != (equals != NULL))
                         continue;
+                if (!known[i].take) {
+                        pass_on(c, option);
+                        return 0;
+                }
                 int r = known[i].take(c, equals ? equals + 1 : NULL, problem);
                 if (r < 0 && !*problem)
                         *problem = g_strdup_printf("%s: not a valid value", option);
                 return r;
         }
-        if (c->fuse->len > 0)
-                g_string_append_c(c->fuse, ',');
-        g_string_append(c->fuse, option);
-        return 0;
+        if (c->sloppy)
+                return 0;
+        if (!is_known(option, length))
+                *problem = g_strdup_printf("%.*s: no such mount option", (int)length, option);
+        else
+                *problem = g_strdup_printf("%.*s takes %s value", (int)length, option, equals ? "no" : "a");
+        return -EINVAL;
 }
 
 int mount_config_options(struct mount_config *c, const char *list, char **problem)

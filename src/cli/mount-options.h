@@ -7,7 +7,8 @@
 
 struct mount_config {
         struct mount_options mount; /* .fuse is set by mount_config_finish */
-        GString *fuse;              /* what is neither ours nor without meaning here */
+        GString *fuse;              /* what goes to FUSE as it is */
+        bool sloppy;                /* ignore what is not known; set before options are taken */
 };
 
 void mount_config_init(struct mount_config *c);

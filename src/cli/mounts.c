@@ -34,8 +34,9 @@ int cli_mount_find(const char *path, struct mount_entry *e)
 
 bool cli_mount_is_dead(const struct mount_entry *e)
 {
-        struct stat st;
-        return stat(e->mountpoint, &st) < 0 && errno == ENOTCONN;
+        /* The kernel may have the attributes in its cache, and outlives the daemon with them. */
+        struct statx st;
+        return statx(AT_FDCWD, e->mountpoint, AT_STATX_FORCE_SYNC, STATX_TYPE, &st) < 0 && errno == ENOTCONN;
 }
 
 int cli_unmount(const struct mount_entry *e, int flags)

@@ -85,6 +85,8 @@ void report_time(struct report *r, const char *key, int64_t ns)
                 json_string(&r->json, key, text);
                 return;
         }
-        g_autofree char *text = format_local_time(ns);
-        print_row(key, text);
+        const int64_t second = 1000000000;
+        g_autoptr(GDateTime) time = g_date_time_new_from_unix_local(ns / second - (ns % second < 0));
+        g_autofree char *text = time ? g_date_time_format(time, "%Y-%m-%d %H:%M:%S %Z") : NULL;
+        print_row(key, text ?: "?");
 }

@@ -6,13 +6,14 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include <reelfs/devices.h>
 #include <reelfs/log.h>
 
 #include "cli.h"
 
 char *cli_address(const char *address)
 {
-        if (strstr(address, "://"))
+        if (strstr(address, "://") || device_is_serial(address))
                 return g_strdup(address);
         char resolved[PATH_MAX];
         if (realpath(address, resolved))
@@ -20,14 +21,34 @@ char *cli_address(const char *address)
         return g_canonicalize_filename(address, NULL);
 }
 
+static bool match_drive(const struct mount_entry *e, const char *id)
+{
+        g_autoptr(Device) d = NULL;
+        return device_of_address("", e->source, &d) == 0 && strcmp(d->id, id) == 0;
+}
+
+int cli_mount_find_drive(const char *absolute, struct mount_entry *e)
+{
+        g_autoptr(Device) d = NULL;
+        int r = mount_entry_find_source(absolute, e);
+        if (r == -ENOENT && device_of_address("", absolute, &d) == 0)
+                r = mount_entry_find_by(match_drive, d->id, e);
+        return r;
+}
+
 int cli_tape_open(const char *address, bool read_only, Tape **ret)
+{
+        return cli_tape_open_with(address, &(struct transport_options){ .read_only = read_only }, ret);
+}
+
+int cli_tape_open_with(const char *address, const struct transport_options *options, Tape **ret)
 {
         g_autofree char *absolute = cli_address(address);
         AUTO_MOUNT_ENTRY mount = { 0 };
-        if (mount_entry_find_source(absolute, &mount) == 0 && !cli_mount_is_dead(&mount))
+        if (cli_mount_find_drive(absolute, &mount) == 0 && !cli_mount_is_dead(&mount))
                 return log_error(-EBUSY, "%s: is mounted at %s", address, mount.mountpoint);
         Transport *transport;
-        int r = transport_open(absolute, read_only, &transport);
+        int r = transport_open_with(absolute, options, &transport);
         if (r < 0)
                 return r;
         Tape *tape;

@@ -87,33 +87,35 @@ static bool request_status(struct control *c, ControlClient *client)
                 { "read", st.read },
                 { "commits", st.commits },
                 { "seconds_since_commit", st.seconds_since_commit },
-                { "total", st.total },
+                { "capacity", st.total },
                 { "remaining", st.remaining },
                 { "open_files", st.open_files },
                 { "queued_reads", st.queued_reads },
                 { "read_only", st.read_only },
+                { "reserved", c->fe->options->reserve },
                 { "error", (uint64_t)-st.error },
+                { "formatted", (uint64_t)v.format_time },
                 { "generation", v.generation },
+                { "last_index", (uint64_t)v.update_time },
                 { "index_block", v.index_block },
                 { "index_length", v.index_length },
                 { "segments", v.segments },
                 { "block_length", v.block_length },
-                { "inodes", counts.inodes },
+                { "files", counts.inodes - counts.directories },
+                { "directories", counts.directories },
                 { "names", counts.names },
-                { "bytes", counts.bytes },
+                { "bytes_in_files", counts.bytes },
                 { "tree_memory", counts.memory },
         };
-        char formatted[TIME_TEXT_LENGTH + 1], updated[TIME_TEXT_LENGTH + 1];
-        format_time_ns(v.format_time, formatted);
-        format_time_ns(v.update_time, updated);
         control_server_reply(client, "name=%s", v.name);
         control_server_reply(client, "uuid=%s", v.uuid);
         control_server_reply(client, "creator=%s", v.creator);
-        control_server_reply(client, "format_version=%s", v.format_version);
-        control_server_reply(client, "format_time=%s", formatted);
-        control_server_reply(client, "update_time=%s", updated);
+        control_server_reply(client, "format=%s", v.format_version);
         control_server_reply(client, "address=%s", c->fe->options->address);
-        control_server_reply(client, "read_only_reason=%s", v.read_only_reason);
+        g_autofree char *how = tape_describe(volume_tape(c->fe->volume));
+        control_server_reply(client, "reached=%s", how);
+        if (v.read_only_reason[0])
+                control_server_reply(client, "read_only_reason=%s", v.read_only_reason);
         for (unsigned i = 0; i < G_N_ELEMENTS(figures); i++)
                 control_server_reply(client, "%s=%" G_GUINT64_FORMAT, figures[i].key, figures[i].value);
         control_server_reply(client, "ok");
@@ -213,10 +215,10 @@ void control_closed(struct control *c)
         control_server_broadcast(c->server, "progress 1 1 rewinding");
 }
 
-void control_finish(struct control *c, int result)
+void control_finish(struct control *c, int result, const char *loss)
 {
         if (result < 0)
-                control_server_broadcast(c->server, "error %d %s", -result, strerror(-result));
+                control_server_broadcast(c->server, "error %d %s", -result, loss ?: strerror(-result));
         else
                 control_server_broadcast(c->server, "ok");
         control_server_free(c->server);

@@ -45,6 +45,11 @@ void park_write(struct park *p, fuse_req_t req, SchedFile *f, uint64_t offset, s
         struct fuse_bufvec *rest);
 void park_free(struct park *p);
 
+/* read-ahead.c: the kernel reads ahead, and asks for, no more than 128 KiB of a FUSE file at once, whatever
+ * was agreed on in INIT; from now on it does so by REQUEST_MAX. Only root can tell it that; for others all
+ * stays as it is. */
+void read_ahead_widen(const char *mountpoint);
+
 /* control.c: answers on the control socket of the mount. */
 struct control;
 int control_start(struct frontend *fe, struct control **ret);
@@ -54,5 +59,5 @@ void control_closing(struct control *c);
 void control_progress(void *ctx, uint64_t done, uint64_t total);
 /* The scheduler is used no more after this. */
 void control_closed(struct control *c);
-/* Tells who waits, and ends. */
-void control_finish(struct control *c, int result);
+/* Tells who waits, and ends. loss: what was lost, for people; NULL: the error says it. */
+void control_finish(struct control *c, int result, const char *loss);

@@ -98,6 +98,7 @@ static int mount_and_serve(
                 fuse_remove_signal_handlers(fe->session);
                 return log_error(-EIO, "%s: cannot mount there; see the line above", fe->options->mountpoint);
         }
+        read_ahead_widen(fe->options->mountpoint);
         r = control_start(fe, control);
         if (r == 0) {
                 hooks->ready(ctx);
@@ -108,7 +109,24 @@ static int mount_and_serve(
         return r;
 }
 
-static int stop_scheduler(struct frontend *fe, struct control *control)
+/* For people: what of all that was accepted is not on the tape. */
+static char *describe_loss(struct frontend *fe, int error)
+{
+        struct volume_info info;
+        volume_get_info(fe->volume, &info);
+        if (volume_is_dirty(fe->volume, fe->tree)) {
+                g_autoptr(GDateTime) date = g_date_time_new_from_unix_local(info.update_time / 1000000000);
+                g_autofree char *text = date ? g_date_time_format(date, "%F %T") : NULL;
+                return g_strdup_printf(
+                        "%s; what was written since %s is lost", strerror(-error), text ?: "the last index");
+        }
+        if (info.lost > 0)
+                return g_strdup_printf("%s; %" G_GUINT64_FORMAT " file%s lost data, see the log",
+                        strerror(-error), info.lost, info.lost == 1 ? " has" : "s have");
+        return g_strdup_printf("%s; all that was accepted is on the tape", strerror(-error));
+}
+
+static int stop_scheduler(struct frontend *fe, struct control *control, char **loss)
 {
         struct volume_progress progress = { control_progress, control };
         if (control)
@@ -116,11 +134,16 @@ static int stop_scheduler(struct frontend *fe, struct control *control)
         int r = sched_stop(fe->sched, control ? &progress : NULL);
         if (control)
                 control_closed(control);
+        if (r < 0) {
+                *loss = describe_loss(fe, r);
+                log_message(LOG_ERR, 0, "%s: %s", fe->options->address, *loss);
+        }
         sched_free(fe->sched);
         return r;
 }
 
-static int run(struct frontend *fe, const struct mount_hooks *hooks, void *ctx, struct control **control)
+static int run(struct frontend *fe, const struct mount_hooks *hooks, void *ctx, struct control **control,
+        char **loss)
 {
         int r = sched_new(fe->volume, fe->tree, &fe->options->sched, &fe->sched);
         if (r < 0)
@@ -131,7 +154,7 @@ static int run(struct frontend *fe, const struct mount_hooks *hooks, void *ctx, 
                 r = mount_and_serve(fe, hooks, ctx, control);
         if (fe->park)
                 park_free(fe->park);
-        int lost = stop_scheduler(fe, *control);
+        int lost = stop_scheduler(fe, *control, loss);
         if (fe->session)
                 fuse_session_destroy(fe->session);
         return r ?: lost;
@@ -152,11 +175,12 @@ int mount_serve(Volume *volume, Tree *tree, const struct mount_options *options,
                 .cached = g_hash_table_new(NULL, NULL),
         };
         pthread_mutex_init(&fe.cached_lock, NULL);
-        int r = run(&fe, hooks, ctx, &control);
+        g_autofree char *loss = NULL;
+        int r = run(&fe, hooks, ctx, &control, &loss);
         int closed = hooks->close(ctx);
         r = r ?: closed;
         if (control)
-                control_finish(control, r);
+                control_finish(control, r, loss);
         g_hash_table_destroy(fe.cached);
         pthread_mutex_destroy(&fe.cached_lock);
         return r;

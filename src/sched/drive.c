@@ -32,8 +32,9 @@ void cond_wait_until(pthread_cond_t *cond, pthread_mutex_t *lock, int64_t deadli
 
 /* ---- Writing; Sched.lock is held on entry and exit, and given up while the drive works */
 
-static void lost(Sched *s, SchedFile *f, int error)
+static void lost(Sched *s, SchedFile *f, uint64_t segment, int error)
 {
+        volume_segment_lost(s->volume, segment);
         s->error = s->error ?: error;
         s->broken = true;
         file_failed(f, error);
@@ -59,7 +60,7 @@ static void write_job(Sched *s, struct job *j)
         while (j->pins > 0)
                 pthread_cond_wait(&s->work, &s->lock);
         if (r < 0)
-                lost(s, j->file, r);
+                lost(s, j->file, j->segment, r);
         else
                 s->written += j->length;
         job_free(s, j);
@@ -114,7 +115,7 @@ static void write_stage(Sched *s, struct stage *st)
         pthread_mutex_lock(&f->lock);
         pthread_mutex_lock(&s->lock);
         if (r < 0)
-                lost(s, f, r);
+                lost(s, f, st->segment, r);
         else
                 s->written += st->length;
         stage_free(st);

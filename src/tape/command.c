@@ -11,6 +11,7 @@
 #include "private.h"
 
 #define MINUTE 60u
+#define PING_S 30u
 #define HOUR (60 * MINUTE)
 
 enum {
@@ -49,6 +50,13 @@ static const struct {
         [OP_LOCATE16] = { 0x92, 16, ON_MEDIUM | FLUSHES, 3 * HOUR, "locate(16)" },
         [OP_READ_POSITION] = { 0x34, 10, ON_MEDIUM, 30 * MINUTE, "read position" },
         [OP_LOG_SENSE] = { 0x4d, 10, 0, 5 * MINUTE, "log sense" },
+        [OP_REPORT_OPCODES] = { 0xa3, 12, 0, 5 * MINUTE, "report supported operation codes" },
+        [OP_READ_ATTRIBUTE] = { 0x8c, 16, 0, 10 * MINUTE, "read attribute" },
+        [OP_WRITE_ATTRIBUTE] = { 0x8d, 16, 0, 10 * MINUTE, "write attribute" },
+        [OP_RESERVE6] = { 0x16, 6, 0, 5 * MINUTE, "reserve(6)" },
+        [OP_RELEASE6] = { 0x17, 6, 0, 5 * MINUTE, "release(6)" },
+        [OP_PERSISTENT_IN] = { 0x5e, 10, 0, 5 * MINUTE, "persistent reserve in" },
+        [OP_PERSISTENT_OUT] = { 0x5f, 10, 0, 5 * MINUTE, "persistent reserve out" },
 };
 
 /* What a person is told, and what the caller gets. */
@@ -77,7 +85,7 @@ static const struct {
         [TAPE_HARDWARE_ERROR] = { -EIO, "the drive has failed" },
         [TAPE_ABORTED] = { -EIO, "the drive gave the command up" },
         [TAPE_BUSY] = { -EBUSY, "the drive is busy; try again later" },
-        [TAPE_RESERVED] = { -EBUSY, "the drive is reserved by another host" },
+        [TAPE_RESERVED] = { -EBUSY, "the drive is reserved by another program or host" },
         [TAPE_UNKNOWN] = { -EIO, "the drive answers in a way that cannot be understood" },
 };
 
@@ -107,6 +115,21 @@ void command_init(struct tape_command *cmd, enum operation operation)
         cmd->c.timeout_s = operations[operation].timeout_s;
 }
 
+unsigned command_timeout(enum operation operation)
+{
+        return operations[operation].timeout_s;
+}
+
+uint8_t command_opcode(enum operation operation)
+{
+        return operations[operation].opcode;
+}
+
+size_t command_reply_max(const Tape *t)
+{
+        return MIN(TAPE_SCRATCH, t->info.max_transfer);
+}
+
 void command_data(Tape *t, struct tape_command *cmd, enum transport_direction direction, size_t size)
 {
         g_assert(size <= TAPE_SCRATCH);
@@ -123,14 +146,27 @@ static bool has_flag(const struct tape_command *cmd, unsigned flag)
         return operations[cmd->operation].flags & flag;
 }
 
+/* That there is no mark at the end of the data is found out by going there; what it means then is the
+ * caller's to say. */
+static bool is_search(enum operation operation)
+{
+        return operation == OP_SPACE6 || operation == OP_SPACE16 || operation == OP_LOCATE10 ||
+                operation == OP_LOCATE16;
+}
+
 int command_fail(Tape *t, const struct tape_command *cmd)
 {
         enum tape_outcome outcome = cmd->sense.outcome;
-        if (outcome == TAPE_NO_EOD &&
-                cmd->operation != OP_READ) { /* what that means is the caller's to say */
+        if (outcome == TAPE_NO_EOD && is_search(cmd->operation)) {
                 log_debug("%s: %s", t->address, failures[outcome].text);
                 return failures[outcome].error;
         }
+        if (outcome == TAPE_RESERVED && t->info.reserved) {
+                char who[96];
+                tape_key_text(t->info.reserved_key, who, sizeof(who));
+                return log_error(failures[outcome].error, "%s: the drive is reserved by %s", t->address, who);
+        }
+        t->alerts_due |= outcome == TAPE_MEDIUM_ERROR || outcome == TAPE_HARDWARE_ERROR;
         if (!log_is_verbose())
                 return log_error(failures[outcome].error, "%s: %s", t->address, failures[outcome].text);
         char sense[192];
@@ -138,6 +174,15 @@ int command_fail(Tape *t, const struct tape_command *cmd)
         return log_error(failures[outcome].error, "%s: %s (%s, status %02x, sense %x/%02x/%02x, %s)",
                 t->address, failures[outcome].text, operations[cmd->operation].name, cmd->c.status,
                 cmd->sense.key, cmd->sense.asc, cmd->sense.ascq, sense);
+}
+
+/* The kernel or the adapter took less than it seemed to. */
+static int take_less(Tape *t)
+{
+        struct transport_limits limits;
+        transport_limits(t->transport, &limits);
+        t->info.max_transfer = limits.max_transfer;
+        return -EMSGSIZE;
 }
 
 static int fail_undelivered(Tape *t, const struct tape_command *cmd, int error)
@@ -151,7 +196,9 @@ static int fail_undelivered(Tape *t, const struct tape_command *cmd, int error)
         t->end = END_UNKNOWN;
         t->unsynced |= has_flag(cmd, WRITES);
         const char *name = operations[cmd->operation].name;
-        if (error == -ETIMEDOUT)
+        t->gone |= t->silent;
+        t->silent = error == -ETIMEDOUT;
+        if (t->silent)
                 return log_error(error, "%s: the drive did not answer within %u s (%s)", t->address,
                         cmd->c.timeout_s, name);
         t->gone = error == -ENODEV;
@@ -167,6 +214,8 @@ static int fail_deferred(Tape *t, const struct tape_command *cmd)
         char sense[192];
         tape_sense_text(&cmd->sense, sense, sizeof(sense));
         position_lost(t);
+        t->write_lost |= t->unsynced;
+        t->alerts_due = true;
         return log_error(-EIO, "%s: data written earlier did not get onto the tape: %s", t->address, sense);
 }
 
@@ -188,11 +237,16 @@ static int execute(Tape *t, struct tape_command *cmd)
 {
         struct transport_command *c = &cmd->c;
         c->sense_length = c->residual = 0;
+        if (!t->silent) /* see ping */
+                c->timeout_s = MAX(c->timeout_s, t->timeouts[cmd->operation]);
         int r = transport_execute(t->transport, c);
         if (is_severed(t, cmd, r))
                 return 0;
+        if (r == -EMSGSIZE)
+                return take_less(t);
         if (r < 0)
                 return fail_undelivered(t, cmd, r);
+        t->silent = t->gone = false;
         tape_sense_decode(c->status, c->sense, MIN(c->sense_length, sizeof(c->sense)), &cmd->sense);
         if (cmd->sense.outcome == TAPE_MEDIUM_CHANGED && t->opening)
                 cmd->sense.outcome = TAPE_ATTENTION;
@@ -204,6 +258,20 @@ static int execute(Tape *t, struct tape_command *cmd)
 static bool is_attention(enum tape_outcome outcome)
 {
         return outcome == TAPE_RESET || outcome == TAPE_ATTENTION;
+}
+
+/* Whether the tape may be elsewhere now. SAM-5, 5.3.1 and 5.14: a command that ends with BUSY or a unit
+ * attention was not executed. What is done twice cannot be undone, though, so a drive that can tell where it
+ * is will be asked. */
+static bool is_place_doubtful(const Tape *t, const struct tape_command *cmd)
+{
+        enum tape_outcome outcome = cmd->sense.outcome;
+        if (!has_flag(cmd, FROM_HERE) || t->state == POSITION_UNKNOWN)
+                return false;
+        if (outcome == TAPE_ABORTED)
+                return true;
+        bool repeated = repeats[outcome].times > 0 || repeats[outcome].seconds > 0;
+        return repeated && t->state == POSITION_KNOWN && t->position_proved && !t->settling;
 }
 
 /* What the outcome tells about the tape's state, for this command and those to come. */
@@ -228,7 +296,9 @@ static int take_note(Tape *t, struct tape_command *cmd)
                 position_lost(t);
                 return command_fail(t, cmd);
         }
-        if (outcome == TAPE_ABORTED && has_flag(cmd, FROM_HERE) && t->state != POSITION_UNKNOWN)
+        if (outcome == TAPE_RESERVED && has_flag(cmd, ON_MEDIUM))
+                position_lost(t); /* who holds the reservation may have moved the tape */
+        if (is_place_doubtful(t, cmd))
                 t->state = POSITION_DOUBTFUL;
         return 0;
 }
@@ -276,18 +346,35 @@ static bool must_recover(const Tape *t, const struct tape_command *cmd)
         return has_flag(cmd, FROM_HERE) || (has_flag(cmd, FLUSHES) && t->unsynced && t->modes_stale);
 }
 
+/* After a command that timed out, before others wait as long as they may: a drive that works on something
+ * answers this one at once. */
+static int ping(Tape *t)
+{
+        struct tape_command cmd;
+        command_init(&cmd, OP_TEST_UNIT_READY);
+        cmd.c.timeout_s = PING_S;
+        int r = execute(t, &cmd);
+        return r < 0 ? r : take_note(t, &cmd);
+}
+
+static int get_ready(Tape *t, const struct tape_command *cmd)
+{
+        int r = t->silent ? ping(t) : 0;
+        if (r == 0 && must_recover(t, cmd))
+                r = recover(t);
+        return r;
+}
+
 int command_run(Tape *t, struct tape_command *cmd)
 {
         struct patience patience = { 0 };
         for (;;) {
                 if (has_flag(cmd, ON_MEDIUM) && t->changed)
                         return -EMEDIUMTYPE; /* was logged when it was found */
-                if (must_recover(t, cmd)) {
-                        int r = recover(t);
-                        if (r < 0)
-                                return r;
-                }
-                int r = execute(t, cmd);
+                int r = get_ready(t, cmd);
+                if (r < 0)
+                        return r;
+                r = execute(t, cmd);
                 if (r == 0)
                         r = take_note(t, cmd);
                 if (r < 0)

@@ -168,6 +168,20 @@ static int check_block_length(Tape *t, uint32_t length)
         return 0;
 }
 
+/* What is wanted is kept first: a process may be killed at any point. */
+static int select_kept(Tape *t, const struct tape_mode *want)
+{
+        former_keep(t, want);
+        int r = mode_select(t, want);
+        if (r == 0)
+                t->mode_changed = true;
+        else if (t->mode_changed)
+                former_keep(t, &t->mode);
+        else
+                former_forget(t);
+        return r;
+}
+
 int tape_set_block_length(Tape *t, uint32_t length)
 {
         int r = check_block_length(t, length);
@@ -180,11 +194,12 @@ int tape_set_block_length(Tape *t, uint32_t length)
         if (t->mode.has_descriptor && want.block_length == t->mode.block_length &&
                 want.device_specific == t->mode.device_specific)
                 return 0;
-        r = mode_select(t, &want);
+        r = select_kept(t, &want);
         if (r < 0)
                 return r;
-        t->mode_changed = true;
         r = mode_probe(t);
+        if (t->mode.block_length != length)
+                former_keep(t, &t->mode);
         if (r == 0 && t->mode.has_descriptor && t->mode.block_length != length)
                 return log_error(-EMSGSIZE,
                         "%s: blocks of %" PRIu32 " bytes: the drive set %" PRIu32 " instead", t->address,
@@ -233,7 +248,9 @@ int tape_lock_medium(Tape *t, bool lock)
 
 int mode_restore(Tape *t)
 {
-        int r = t->mode_changed ? mode_select(t, &t->mode) : 0;
+        int r = reservation_restore(t);
+        if (r == 0 && t->mode_changed)
+                r = mode_select(t, &t->mode);
         if (r == 0 && t->compression >= 0)
                 r = tape_set_compression(t, t->compression);
         if (r == 0 && t->locked)

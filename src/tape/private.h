@@ -30,41 +30,8 @@ enum spacing {
 
 #define END_UNKNOWN UINT64_MAX
 
-struct Tape {
-        Transport *transport;
-        char *address;
-        struct tape_info info;
-        uint8_t *scratch; /* TAPE_SCRATCH bytes as the transport wants them aligned, for parameter data */
+enum reservation { RESERVATION_NONE, RESERVATION_PERSISTENT, RESERVATION_LEGACY /* RESERVE(6) */ };
 
-        bool opening;     /* unit attentions of the past are absorbed */
-        bool changed;     /* the medium went away or was changed; sticky until tape_load */
-        bool gone;        /* the transport said so */
-        bool settling;    /* recover() is at work */
-        bool modes_stale; /* the drive was reset: what we set is gone */
-
-        bool mode6; /* the drive lacks MODE SENSE and SELECT (10) */
-        bool mode_changed, locked;
-        struct tape_mode former, mode; /* as found at open; in force now */
-        int compression;               /* -1: left alone */
-
-        enum position_state state;
-        uint64_t object; /* not with POSITION_UNKNOWN */
-        uint32_t partition;
-        uint64_t
-                end; /* object number of the end of data, where we have written or found it, or END_UNKNOWN */
-        enum spacing spacing;
-        bool early_warning; /* of the last write */
-        bool unsynced;      /* written since the last command that flushed the drive's buffer */
-
-        /* READ POSITION is believed once it has changed along with the count: there are drives that answer a
-         * constant. info.read_position is cleared where it has not. */
-        bool position_proved, position_asked;
-        uint64_t first_answer;
-};
-
-#define TAPE_SCRATCH 4096
-
-/* ---- command.c */
 enum operation {
         OP_TEST_UNIT_READY,
         OP_REWIND,
@@ -87,9 +54,64 @@ enum operation {
         OP_LOCATE16,
         OP_READ_POSITION,
         OP_LOG_SENSE,
+        OP_REPORT_OPCODES,
+        OP_READ_ATTRIBUTE,
+        OP_WRITE_ATTRIBUTE,
+        OP_RESERVE6,
+        OP_RELEASE6,
+        OP_PERSISTENT_IN,
+        OP_PERSISTENT_OUT,
         OPERATIONS
 };
 
+struct Tape {
+        Transport *transport;
+        char *address;
+        struct tape_info info;
+        uint8_t *scratch; /* TAPE_SCRATCH bytes as the transport wants them aligned, for parameter data */
+
+        bool opening;     /* unit attentions of the past are absorbed */
+        bool changed;     /* the medium went away or was changed; sticky until tape_load */
+        bool gone;        /* the transport said so, or there is no answer any more */
+        bool silent;      /* the last command timed out: is anybody there? */
+        bool settling;    /* recover() is at work */
+        bool modes_stale; /* the drive was reset: what we set is gone */
+
+        bool mode6; /* the drive lacks MODE SENSE and SELECT (10) */
+        bool mode_changed, locked;
+        struct tape_mode former, mode; /* as found at open; in force now */
+        int compression;               /* -1: left alone */
+        bool outlives;                 /* see struct transport_limits */
+
+        enum position_state state;
+        uint64_t object; /* not with POSITION_UNKNOWN */
+        uint32_t partition;
+        uint64_t
+                end; /* object number of the end of data, where we have written or found it, or END_UNKNOWN */
+        enum spacing spacing;
+        bool early_warning;            /* of the last write */
+        bool no_log, no_attributes;    /* the drive lacks the commands */
+        unsigned capacity_source;      /* see tape_get_capacity */
+        unsigned timeouts[OPERATIONS]; /* s; by operation, where the drive asks for more than we would wait */
+        uint64_t alerts_seen;          /* TapeAlert flags; bit 0 is flag 1 */
+        bool no_alerts, watch_alerts, alerts_due;
+
+        enum reservation reservation; /* ours */
+        uint64_t key;                 /* that we are registered with; 0: not */
+
+        bool unsynced;   /* written since the last command that flushed the drive's buffer */
+        bool write_lost; /* some of that is not on the tape, whoever was told: nothing is written until the
+                            end of the data has been found */
+
+        /* READ POSITION is believed once it has changed along with the count: there are drives that answer a
+         * constant. info.read_position is cleared where it has not. */
+        bool position_proved, position_asked;
+        uint64_t first_answer;
+};
+
+#define TAPE_SCRATCH 4096
+
+/* ---- command.c */
 struct tape_command {
         enum operation operation;
         struct transport_command c;
@@ -98,13 +120,18 @@ struct tape_command {
 };
 
 void command_init(struct tape_command *cmd, enum operation operation);
+/* Of the table, before a drive asked for more. */
+unsigned command_timeout(enum operation operation);
+uint8_t command_opcode(enum operation operation);
+/* Bytes that fit t->scratch and one command. */
+size_t command_reply_max(const Tape *t);
 /* Parameter data of size bytes in t->scratch, cleared for TRANSPORT_IN. */
 void command_data(Tape *t, struct tape_command *cmd, enum transport_direction direction, size_t size);
 /* Executes, waits for a drive that is busy or becomes ready, repeats after unit attentions; where a command
  * depends on modes or position they are re-established first. 0: cmd->sense says what came of it, and it is
  * about this command, not an earlier one. Negative, logged: the outcome is unknown, or the command was not
  * executed. -ECONNRESET, not logged, of commands that write only: the way to the drive was lost, and may be
- * there again. */
+ * there again. -EMSGSIZE, not logged: it was not sent; t->info.max_transfer is less from now on. */
 int command_run(Tape *t, struct tape_command *cmd);
 /* Logs cmd->sense as a failure and returns its error. */
 int command_fail(Tape *t, const struct tape_command *cmd);
@@ -121,6 +148,13 @@ int mode_probe(Tape *t);
 /* Block length, compression and medium lock as we had set them. */
 int mode_restore(Tape *t);
 int medium_lock(Tape *t, bool lock);
+
+/* ---- former.c: what the modes were, for whoever comes after a process that was killed */
+/* t->former, from before mode was set. */
+void former_keep(const Tape *t, const struct tape_mode *mode);
+/* If the drive still has what a process set that did not restore it: t->former is from before that. */
+void former_recall(Tape *t);
+void former_forget(const Tape *t);
 
 /* ---- probe.c */
 /* TEST UNIT READY until it is or there is no tape; sets info.loaded. */
@@ -179,3 +213,29 @@ int recover(Tape *t);
  * was known to end. -EAGAIN: there is a way again, and *done of them were found on the tape, which is behind
  * them. Other errors are logged. */
 int recover_write(Tape *t, uint64_t start, uint64_t count, bool appending, uint64_t *done);
+
+/* ---- timeouts.c */
+/* Asks the drive how long its commands may take. */
+int timeouts_probe(Tape *t);
+/* What it answers; any bytes will do. */
+void timeouts_decode(Tape *t, const uint8_t *data, size_t length);
+
+/* ---- log.c */
+/* The drive has failed a command: if somebody watches, says what it makes of that. */
+void alerts_after_failure(Tape *t);
+
+/* ---- reserve-key.c: what our keys say */
+enum key_owner {
+        KEY_FOREIGN, /* no reelfs of this machine */
+        KEY_ALIVE,   /* a process that is there */
+        KEY_DEAD,    /* left behind; this process's own as well, which knows of none */
+};
+uint64_t key_own(void);
+enum key_owner key_owner(uint64_t key);
+
+/* ---- reserve.c */
+/* Who has the drive reserved, into t->info; what a dead process of ours has left is cleared. */
+int reservation_probe(Tape *t);
+/* As tape_reserve had it, after a reset or when it was taken away. */
+int reservation_restore(Tape *t);
+void reservation_release(Tape *t);

@@ -150,11 +150,11 @@ static int probe_capacity(Tape *t)
 
 int probe_drive(Tape *t)
 {
-        int r = probe_inquiry(t);
-        if (r == 0)
-                r = probe_ready(t);
-        if (r == 0)
-                r = probe_block_limits(t);
+        static int (*const probes[])(Tape * t) = { probe_inquiry, probe_ready, reservation_probe,
+                timeouts_probe, probe_block_limits };
+        int r = 0;
+        for (size_t i = 0; r == 0 && i < G_N_ELEMENTS(probes); i++)
+                r = probes[i](t);
         return r;
 }
 

@@ -26,8 +26,11 @@ bool recover_needed(const Tape *t)
 static int lost_data(Tape *t)
 {
         position_lost(t);
+        t->write_lost = true;
         return log_error(-EIO,
-                "%s: the drive was reset, and what was written shortly before is not on the tape",
+                "%s: the drive was reset or has lost its place: what was written shortly before is not on "
+                "the "
+                "tape as it was written",
                 t->address);
 }
 

@@ -60,6 +60,13 @@ static bool take_information(const struct tape_sense *s, const struct transfer *
         return *left <= x->count || x->buffered;
 }
 
+/* A drive that is elsewhere was reset, or has lost what was in its buffer, without a word. */
+static bool can_be_there(const Tape *t, const struct transfer *x, uint64_t left, uint64_t object)
+{
+        uint64_t missing = left > x->count ? left - x->count : 0;
+        return object + missing >= t->object && object <= t->object + x->count + x->extra;
+}
+
 /* After a command that did not do all: *done, and the position. The information field goes before all else,
  * but for where the tape is after a failure, which the drive knows best. Of buffered writes blocks of earlier
  * commands may be missing too; the position is then before where this one began. */
@@ -75,10 +82,14 @@ static void take_progress(Tape *t, const struct tape_command *cmd, const struct 
         if (ends[s->outcome].stop && left <= x->count && (told || (x->count == 1 && !x->buffered))) {
                 t->object = start + *done + x->extra;
         } else if (t->position_proved && position_read(t, &p) == 0) {
-                if (!told && p.object > start + x->extra)
-                        *done = MIN(p.object - start - x->extra, x->count);
-                position_known(t, p.object);
-        } else if (told && left <= start + x->count) {
+                /* What was passed by a READ that failed need not have been transferred. */
+                if (!told && x->buffered && p.object > start)
+                        *done = MIN(p.object - start, x->count);
+                if (can_be_there(t, x, left, p.object))
+                        position_known(t, p.object);
+                else
+                        position_lost(t);
+        } else if (told && ends[s->outcome].stop && left <= start + x->count) {
                 t->object = start + x->count - left + x->extra;
         } else {
                 position_lost(t);
@@ -112,6 +123,15 @@ static bool did_all(const struct tape_command *cmd)
                 (s->outcome == TAPE_EARLY_WARNING && (!s->has_information || s->information == 0));
 }
 
+/* A command was not sent, since it would have moved too much: 0 if smaller ones can do the same. */
+static int split(const Tape *t, uint64_t count, size_t block)
+{
+        if (count > 1 && t->info.max_transfer >= block)
+                return 0;
+        return log_error(-EMSGSIZE, "%s: a block of %zu bytes is more than one command can move (%zu)",
+                t->address, block, t->info.max_transfer);
+}
+
 /* ---- Writing */
 
 static int give_up(Tape *t)
@@ -141,7 +161,7 @@ static bool is_same(const struct iovec *iov, int iovcnt, size_t skip, const uint
 static int confirm_last(Tape *t, const struct tape_command *cmd, const struct transfer *x, uint64_t *done)
 {
         size_t length = 0, block = x->block_bytes ? x->block_bytes : t->info.block_length;
-        g_autofree uint8_t *buf = g_try_malloc(block);
+        g_autofree uint8_t *buf = g_try_malloc0(block);
         uint64_t last = t->object - 1;
         enum tape_outcome outcome = TAPE_UNKNOWN;
         if (!buf)
@@ -167,7 +187,15 @@ static int run_write(
         uint64_t start = t->object;
         bool appending = t->end == start && t->state != POSITION_UNKNOWN;
         *done = 0;
+        if (t->write_lost)
+                return log_error(-EIO,
+                        "%s: data written earlier did not get onto the tape; nothing is written "
+                        "behind it",
+                        t->address);
         int r = command_run(t, cmd);
+        /* A flush with nothing to be flushed leaves nothing in doubt, wherever the tape is. */
+        if (r == -ECONNRESET && x->count == 0 && !t->unsynced)
+                return (*aborts)++ >= ABORTS_MAX ? give_up(t) : -EAGAIN;
         if (r == -ECONNRESET) {
                 r = recover_write(t, start, x->count, appending, done);
                 if (r == -EAGAIN && *done > 0 && cmd->c.direction == TRANSPORT_OUT)
@@ -177,6 +205,7 @@ static int run_write(
         if (r < 0)
                 return r;
         enum tape_outcome outcome = cmd->sense.outcome;
+        uint64_t end = t->end;
         if (ends[outcome].moved)
                 t->end = END_UNKNOWN;
         t->unsynced |= ends[outcome].moved;
@@ -184,7 +213,7 @@ static int run_write(
         if (did_all(cmd)) {
                 *done = x->count;
                 t->object += x->count;
-                t->end = t->object;
+                t->end = x->count > 0 ? t->object : end; /* a flush ends nothing */
                 return 0;
         }
         if (!ends[outcome].moved)
@@ -194,8 +223,13 @@ static int run_write(
                 t->end = t->object;
                 return 0;
         }
-        if (outcome == TAPE_ABORTED && t->state == POSITION_KNOWN && (*aborts)++ < ABORTS_MAX)
-                return -EAGAIN;
+        if (t->state == POSITION_KNOWN && (outcome == TAPE_ABORTED || outcome == TAPE_GOOD) &&
+                (*aborts)++ < ABORTS_MAX) {
+                if (appending)
+                        t->end = t->object;
+                return *done > 0 && cmd->c.direction == TRANSPORT_OUT ? confirm_last(t, cmd, x, done)
+                                                                      : -EAGAIN;
+        }
         return command_fail(t, cmd);
 }
 
@@ -207,6 +241,8 @@ static int write_blocks(Tape *t, const struct iovec *iov, int iovcnt, struct iov
         while (*written < total) {
                 struct transfer x = { .count = MIN(total - *written, blocks_per_command(t)),
                         .buffered = true };
+                if (x.count == 0)
+                        return split(t, 1, block);
                 int n = iov_slice(iov, iovcnt, *written * block, x.count * block, slice);
                 struct tape_command cmd;
                 uint64_t done;
@@ -214,6 +250,8 @@ static int write_blocks(Tape *t, const struct iovec *iov, int iovcnt, struct iov
                 int r = run_write(t, &cmd, &x, &done, &aborts);
                 *written += done;
                 *early_warning |= t->early_warning;
+                if (r == -EMSGSIZE)
+                        r = split(t, x.count, block) ?: -EAGAIN;
                 if (r < 0 && r != -EAGAIN)
                         return r;
         }
@@ -240,6 +278,7 @@ int tape_write(Tape *t, const struct iovec *iov, int iovcnt, size_t *written, bo
         }
         r = write_blocks(t, iov, iovcnt, on_heap ? on_heap : on_stack, written, early_warning);
         position_prove(t);
+        alerts_after_failure(t);
         return r;
 }
 
@@ -255,6 +294,8 @@ static int write_block(Tape *t, const struct iovec *iov, int iovcnt, size_t size
                 init_data(&cmd, OP_WRITE, iov, iovcnt, false, size);
                 r = run_write(t, &cmd, &x, &done, &aborts);
         } while (r == -EAGAIN && !done);
+        if (r == -EMSGSIZE)
+                r = split(t, 1, size);
         return r == -EAGAIN ? 0 : r;
 }
 
@@ -276,6 +317,7 @@ int tape_write_block(Tape *t, const struct iovec *iov, int iovcnt, bool *early_w
         if (early_warning)
                 *early_warning = t->early_warning;
         position_prove(t);
+        alerts_after_failure(t);
         return r;
 }
 
@@ -312,6 +354,7 @@ int tape_write_filemarks(Tape *t, uint32_t count, bool immediate, bool *early_wa
         if (early_warning)
                 *early_warning = t->early_warning;
         position_prove(t);
+        alerts_after_failure(t);
         return r;
 }
 
@@ -383,6 +426,8 @@ int tape_read(Tape *t, void *buf, size_t size, size_t *nread, enum tape_outcome 
         *nread = 0;
         *outcome = TAPE_GOOD;
         int r = position_require(t);
+        if (r == 0 && step == 0)
+                r = split(t, 1, t->info.block_length);
         while (r == 0 && left > 0 && *outcome == TAPE_GOOD) {
                 uint64_t start = t->object, done;
                 r = read_blocks(t, (uint8_t *)buf + *nread, MIN(left, step), &done, outcome);
@@ -392,10 +437,16 @@ int tape_read(Tape *t, void *buf, size_t size, size_t *nread, enum tape_outcome 
                         step = 1; /* one at a time nothing needs to be said */
                         continue;
                 }
+                if (r == -EMSGSIZE) {
+                        r = split(t, MIN(left, step), t->info.block_length);
+                        step = MIN(step, blocks_per_command(t));
+                        continue;
+                }
                 *nread += done * t->info.block_length;
                 left -= done;
         }
         position_prove(t);
+        alerts_after_failure(t);
         return r;
 }
 
@@ -427,7 +478,7 @@ static int read_variable(
         init_data(&cmd, OP_READ, &iov, 1, false, size);
         int r = command_run(t, &cmd);
         if (r < 0)
-                return r;
+                return r == -EMSGSIZE ? split(t, 1, size) : r;
         *outcome = cmd.sense.outcome;
         struct transfer x = { .count = 1, .extra = ends[*outcome].read_extra };
         switch (*outcome) {
@@ -485,5 +536,6 @@ int tape_read_block(Tape *t, void *buf, size_t size, size_t *length, enum tape_o
         if (r == 0)
                 r = read_variable(t, buf, size, length, outcome, true);
         position_prove(t);
+        alerts_after_failure(t);
         return r;
 }

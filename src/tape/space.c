@@ -245,8 +245,10 @@ int tape_space_eod(Tape *t)
         int r = t->info.read_position ? space_eod(t) : -ENOMSG;
         if (r == -ENOMSG)
                 r = space_to(t, UINT64_MAX, &outcome);
-        if (r == 0)
+        if (r == 0) {
                 t->end = t->object;
+                t->write_lost = false;
+        }
         if (r == -ENODATA)
                 position_lost(t);
         return r;

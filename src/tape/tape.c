@@ -15,6 +15,11 @@ const char *tape_address(Tape *t)
         return t->address;
 }
 
+char *tape_describe(Tape *t)
+{
+        return transport_describe(t->transport);
+}
+
 void tape_get_info(Tape *t, struct tape_info *info)
 {
         *info = t->info;
@@ -35,6 +40,8 @@ static int probe(Tape *t)
                 return r;
         r = probe_medium(t);
         t->former = t->mode;
+        if (r == 0)
+                former_recall(t);
         return r;
 }
 
@@ -48,6 +55,7 @@ int tape_open(Transport *transport, const char *address, Tape **ret)
         t->compression = -1;
         t->end = END_UNKNOWN;
         t->info.max_transfer = limits.max_transfer;
+        t->outlives = limits.outlives;
         t->info.locate16 = t->info.locate10 = t->info.read_position = t->info.space16 = t->info.capacity =
                 true;
         void *scratch = NULL;
@@ -72,8 +80,12 @@ static void restore_descriptor(Tape *t)
         struct tape_mode mode = t->mode;
         mode.block_length = t->former.block_length;
         mode.device_specific = t->former.device_specific;
-        if (t->mode_changed && t->info.loaded && mode_select(t, &mode) < 0)
+        if (!t->mode_changed || !t->info.loaded)
+                return;
+        if (mode_select(t, &mode) < 0)
                 log_warning("%s: the drive's former block length could not be restored", t->address);
+        else
+                former_forget(t);
 }
 
 void tape_close(Tape *t)
@@ -85,6 +97,7 @@ void tape_close(Tape *t)
                 restore_descriptor(t);
                 if (t->locked)
                         medium_lock(t, false);
+                reservation_release(t);
         }
         tape_free(t);
 }
@@ -136,55 +149,10 @@ int tape_load(Tape *t)
 
 int tape_unload(Tape *t)
 {
-        int r = t->locked ? tape_lock_medium(t, false) : 0;
+        int r = tape_lock_medium(t, false); /* who was killed has left it locked */
         if (r == 0)
                 r = load_unload(t, false);
         if (r == 0)
                 t->info.loaded = false;
         return r;
-}
-
-/* Log page 31h, tape capacity, as LTO drives have it: parameters of 32 bits, in MiB. */
-#define PAGE_CAPACITY 0x31
-#define LOG_REPLY 256
-
-static bool take_parameter(const uint8_t *page, size_t length, uint16_t wanted, uint64_t *bytes)
-{
-        for (size_t at = 4; at + 4 <= length; at += 4 + (size_t)page[at + 3]) {
-                size_t size = page[at + 3];
-                if (sg_get_unaligned_be16(page + at) != wanted || size == 0 || size > 8 ||
-                        at + 4 + size > length)
-                        continue;
-                *bytes = sg_get_unaligned_be((int)size, page + at + 4) << 20;
-                return true;
-        }
-        return false;
-}
-
-int tape_get_capacity(Tape *t, struct tape_capacity *capacity)
-{
-        *capacity = (struct tape_capacity){ 0 };
-        if (!t->info.capacity)
-                return -EOPNOTSUPP;
-        struct tape_command cmd;
-        command_init(&cmd, OP_LOG_SENSE);
-        cmd.c.cdb[2] = 0x40 | PAGE_CAPACITY; /* PC 01b: cumulative values */
-        sg_put_unaligned_be16(LOG_REPLY, cmd.c.cdb + 7);
-        command_data(t, &cmd, TRANSPORT_IN, LOG_REPLY);
-        int r = command_run(t, &cmd);
-        if (r < 0)
-                return r;
-        if (cmd.sense.outcome == TAPE_ILLEGAL_REQUEST)
-                return -EOPNOTSUPP;
-        if (cmd.sense.outcome != TAPE_GOOD)
-                return command_fail(t, &cmd);
-        const uint8_t *page = t->scratch;
-        size_t length = MIN(4 + (size_t)sg_get_unaligned_be16(page + 2), LOG_REPLY);
-        /* Partition 0 has parameters 1 and 3, partition 1 has 2 and 4. */
-        uint16_t remaining = t->partition ? 2 : 1, maximum = t->partition ? 4 : 3;
-        if ((page[0] & 0x3f) != PAGE_CAPACITY ||
-                !take_parameter(page, length, remaining, &capacity->remaining) ||
-                !take_parameter(page, length, maximum, &capacity->maximum))
-                return -EOPNOTSUPP;
-        return 0;
 }

@@ -95,6 +95,8 @@ void drive_read(struct drive *d, struct request *r)
                 read_fixed(d, r, &t);
         else
                 read_variable(d, r, &t, sili);
+        model_wait(&d->settings.model, r->transferred, &d->medium_ns);
+        d->bytes_read += r->transferred;
 }
 
 /* Blocks of this transfer that fit before the end of the medium. */
@@ -138,6 +140,7 @@ void drive_write(struct drive *d, struct request *r)
         if (d->write_protected)
                 return request_fail(r, SENSE_WRITE_PROTECTED);
         d->statistics.writes++;
+        drive_note_change(d);
         size_t fit = blocks_that_fit(d, &t);
         int error = fit > 0 ? cut_here(d) : -ENOSPC;
         if (error == 0)
@@ -146,6 +149,8 @@ void drive_write(struct drive *d, struct request *r)
                 error = -ENOSPC;
         d->position += written;
         r->transferred = written * t.length;
+        model_wait(&d->settings.model, r->transferred, &d->medium_ns);
+        d->bytes_written += r->transferred;
         if (error == 0 && !d->mode.buffered)
                 drive_flush(d, r);
         if (!r->check)
@@ -159,6 +164,7 @@ static void write_filemarks(struct drive *d, struct request *r, uint32_t count)
         if (count > 0 && d->write_protected)
                 return request_fail(r, SENSE_WRITE_PROTECTED);
         if (count > 0) {
+                drive_note_change(d);
                 error = cut_here(d);
                 if (error == 0)
                         error = cartridge_append_filemarks(d->cartridge, count);
@@ -195,6 +201,7 @@ void drive_erase(struct drive *d, struct request *r)
 {
         if (d->write_protected)
                 return request_fail(r, SENSE_WRITE_PROTECTED);
+        drive_note_change(d);
         if (cut_here(d) < 0)
                 return request_fail(r, SENSE_WRITE_ERROR);
         drive_flush(d, r);

@@ -6,10 +6,8 @@
 
 #include "drive.h"
 
-#define SERIAL_LENGTH 10
-
-/* The drive is the cartridge's path: the same serial number each time. */
-static void serial_number(const struct drive *d, char serial[static SERIAL_LENGTH + 1])
+/* The drive is the cartridge's path. */
+void drive_serial_number(const struct drive *d, char serial[static SERIAL_LENGTH + 1])
 {
         g_snprintf(serial, SERIAL_LENGTH + 1, "RV%08X", g_str_hash(d->path));
 }
@@ -28,52 +26,71 @@ static size_t standard_data(const struct drive *d, uint8_t *data)
         return 36;
 }
 
-static size_t vpd_supported_pages(const struct drive *d, uint8_t *data)
-{
-        static const uint8_t pages[] = { 0x00, 0x80, 0x83 };
-        memcpy(data + 4, pages, sizeof(pages));
-        return 4 + sizeof(pages);
-}
+static size_t vpd_supported_pages(const struct drive *d, uint8_t *data);
 
 static size_t vpd_serial_number(const struct drive *d, uint8_t *data)
 {
         char serial[SERIAL_LENGTH + 1];
-        serial_number(d, serial);
+        drive_serial_number(d, serial);
         memcpy(data + 4, serial, SERIAL_LENGTH);
         return 4 + SERIAL_LENGTH;
 }
 
-/* One designator: T10 vendor identification, ASCII, of the logical unit. */
+/* Designators of the logical unit: T10 vendor identification, ASCII; NAA, locally assigned. */
 static size_t vpd_identification(const struct drive *d, uint8_t *data)
 {
         char serial[SERIAL_LENGTH + 1];
-        serial_number(d, serial);
+        uint8_t *naa = data + 8 + 8 + 16 + SERIAL_LENGTH;
+        drive_serial_number(d, serial);
         data[4] = 0x02;
         data[5] = 0x01;
         data[7] = 8 + 16 + SERIAL_LENGTH;
         memcpy(data + 8, DRIVE_VENDOR DRIVE_PRODUCT, 8 + 16);
         memcpy(data + 32, serial, SERIAL_LENGTH);
-        return 32 + SERIAL_LENGTH;
+        naa[0] = 0x01;
+        naa[1] = 0x03;
+        naa[3] = 8;
+        sg_put_unaligned_be64(UINT64_C(3) << 60 | g_str_hash(d->path), naa + 4);
+        return 32 + SERIAL_LENGTH + 4 + 8;
+}
+
+/* SSC-5, Sequential-Access Device Capabilities: neither WORM nor read-only. */
+static size_t vpd_capabilities(const struct drive *d, uint8_t *data)
+{
+        return 4 + 2;
+}
+
+static const struct {
+        uint8_t page;
+        size_t (*fill)(const struct drive *d, uint8_t *data);
+} vpd_pages[] = {
+        { 0x00, vpd_supported_pages },
+        { 0x80, vpd_serial_number },
+        { 0x83, vpd_identification },
+        { 0xb0, vpd_capabilities },
+};
+
+static size_t vpd_supported_pages(const struct drive *d, uint8_t *data)
+{
+        for (size_t i = 0; i < G_N_ELEMENTS(vpd_pages); i++)
+                data[4 + i] = vpd_pages[i].page;
+        return 4 + G_N_ELEMENTS(vpd_pages);
 }
 
 void drive_inquiry(struct drive *d, struct request *r)
 {
-        static const struct {
-                uint8_t page;
-                size_t (*fill)(const struct drive *d, uint8_t *data);
-        } pages[] = { { 0x00, vpd_supported_pages }, { 0x80, vpd_serial_number },
-                { 0x83, vpd_identification } };
         uint8_t data[64] = { 0 }, page = r->cdb[2];
         size_t length = 0, allocation = sg_get_unaligned_be16(r->cdb + 3);
-        if (!(r->cdb[1] & 0x01)) {
-                if (page)
-                        return request_invalid_field(r, 2, 7);
-                length = standard_data(d, data);
-                return request_reply(r, data, length, allocation);
-        }
-        for (size_t i = 0; i < G_N_ELEMENTS(pages) && length == 0; i++)
-                if (pages[i].page == page)
-                        length = pages[i].fill(d, data);
+        bool vital = r->cdb[1] & 0x01;
+        if (!vital && page)
+                return request_invalid_field(r, 2, 7);
+        if (!vital)
+                return request_reply(r, data, standard_data(d, data), allocation);
+        if (drive_lacks(d, VIRTUAL_NO_VPD))
+                return request_invalid_field(r, 1, 0);
+        for (size_t i = 0; i < G_N_ELEMENTS(vpd_pages) && length == 0; i++)
+                if (vpd_pages[i].page == page)
+                        length = vpd_pages[i].fill(d, data);
         if (length == 0)
                 return request_invalid_field(r, 2, 7);
         data[0] = 0x01;
@@ -107,63 +124,50 @@ void drive_read_block_limits(struct drive *d, struct request *r)
         request_reply(r, data, sizeof(data), sizeof(data));
 }
 
-/* MiB of the partition, SSC-5, tape capacity log page. A cartridge without a capacity ends where the host's
- * disk does. */
-static void capacity_mib(const struct drive *d, uint32_t *remaining, uint32_t *maximum)
+/* ---- REPORT DENSITY SUPPORT, SSC-5 */
+
+#define DENSITY_LENGTH 52
+#define MEDIUM_LENGTH 56
+
+static void put_padded(uint8_t *field, size_t size, const char *text)
 {
-        uint64_t whole = d->settings.cartridge.capacity, used = cartridge_data(d->cartridge);
-        if (whole == 0)
-                whole = used + cartridge_host_space(d->cartridge);
-        uint64_t left = whole > used ? whole - used : 0;
-        *remaining = d->loaded ? (uint32_t)MIN(left >> 20, UINT32_MAX) : 0;
-        *maximum = d->loaded ? (uint32_t)MIN(whole >> 20, UINT32_MAX) : 0;
+        memset(field, ' ', size);
+        memcpy(field, text, MIN(strlen(text), size));
 }
 
-static size_t log_supported_pages(const struct drive *d, unsigned first, uint8_t *data)
+/* The one density, of code 00h, the default, as MODE SENSE says it. */
+static size_t put_density(const struct drive *d, uint8_t *p)
 {
-        static const uint8_t pages[] = { 0x00, 0x31 };
-        memcpy(data, pages, sizeof(pages));
-        return sizeof(pages);
+        uint64_t remaining, maximum;
+        drive_capacity(d, &remaining, &maximum);
+        p[2] = 0xa0;                       /* WRTOK, DEFLT */
+        sg_put_unaligned_be16(127, p + 8); /* tenths of a millimetre */
+        sg_put_unaligned_be16(1, p + 10);
+        sg_put_unaligned_be32((uint32_t)MIN(maximum / 1000000, UINT32_MAX), p + 12);
+        put_padded(p + 16, 8, DRIVE_VENDOR);
+        put_padded(p + 24, 8, "TAP");
+        put_padded(p + 32, 20, "SIMH tape in a file");
+        return DENSITY_LENGTH;
 }
 
-/* Parameters 1 to 4: remaining and maximum capacity, of the main partition and of another that there is not.
- */
-static size_t log_tape_capacity(const struct drive *d, unsigned first, uint8_t *data)
+static size_t put_medium(const struct drive *d, uint8_t *p)
 {
-        uint32_t values[4] = { 0 };
-        size_t length = 0;
-        capacity_mib(d, &values[0], &values[2]);
-        for (unsigned i = MAX(first, 1); i <= G_N_ELEMENTS(values); i++) {
-                sg_put_unaligned_be16((uint16_t)i, data + length);
-                data[length + 2] = 0x03; /* a number in a list */
-                data[length + 3] = 4;
-                sg_put_unaligned_be32(values[i - 1], data + length + 4);
-                length += 8;
-        }
-        return length;
+        sg_put_unaligned_be16(MEDIUM_LENGTH - 4, p + 2);
+        p[4] = 1; /* density codes: the first of which is 00h */
+        sg_put_unaligned_be16(127, p + 14);
+        put_padded(p + 20, 8, DRIVE_VENDOR);
+        put_padded(p + 28, 8, "FILE");
+        put_padded(p + 36, 20, "cartridge in a file");
+        return MEDIUM_LENGTH;
 }
 
-void drive_log_sense(struct drive *d, struct request *r)
+void drive_report_density(struct drive *d, struct request *r)
 {
-        static const struct {
-                uint8_t page;
-                unsigned last; /* parameter */
-                size_t (*fill)(const struct drive *d, unsigned first, uint8_t *data);
-        } pages[] = { { 0x00, 0, log_supported_pages }, { 0x31, 4, log_tape_capacity } };
-        uint8_t data[64] = { 0 }, page = r->cdb[2] & 0x3f;
-        unsigned control = r->cdb[2] >> 6, first = sg_get_unaligned_be16(r->cdb + 5), i = 0;
-        while (i < G_N_ELEMENTS(pages) && pages[i].page != page)
-                i++;
-        if (control != 1) /* cumulative values only */
-                return request_invalid_field(r, 2, 7);
-        if (i == G_N_ELEMENTS(pages))
-                return request_invalid_field(r, 2, 5);
-        if (r->cdb[3])
-                return request_invalid_field(r, 3, 7);
-        if (first > pages[i].last)
-                return request_invalid_field(r, 5, 7);
-        size_t length = pages[i].fill(d, first, data + 4);
-        data[0] = page;
-        sg_put_unaligned_be16((uint16_t)length, data + 2);
-        request_reply(r, data, 4 + length, sg_get_unaligned_be16(r->cdb + 7));
+        uint8_t data[4 + MEDIUM_LENGTH] = { 0 };
+        bool of_medium = r->cdb[1] & 0x01, types = r->cdb[1] & 0x02;
+        if (of_medium && !d->loaded)
+                return request_fail(r, SENSE_NOT_LOADED);
+        size_t length = 4 + (types ? put_medium : put_density)(d, data + 4);
+        sg_put_unaligned_be16((uint16_t)(length - 2), data);
+        request_reply(r, data, length, sg_get_unaligned_be16(r->cdb + 7));
 }

@@ -81,6 +81,25 @@ static void filemarks_backward(struct drive *d, struct request *r, uint64_t rest
                 stop_at_beginning(r, rest);
 }
 
+/* SSC-5, SPACE: behind the first of so many filemarks in a row, or more; none asked for: nowhere. */
+static void sequential_forward(struct drive *d, struct request *r, uint64_t count)
+{
+        uint64_t run = 0;
+        for (; run < count && d->position < cartridge_count(d->cartridge); d->position++)
+                run = is_block(d, d->position) ? 0 : run + 1;
+        if (run < count)
+                drive_stop(d, r, (int64_t)MIN(count, INT64_MAX));
+}
+
+static void sequential_backward(struct drive *d, struct request *r, uint64_t count)
+{
+        uint64_t run = 0;
+        for (; run < count && d->position > 0; d->position--)
+                run = is_block(d, d->position - 1) ? 0 : run + 1;
+        if (run < count)
+                stop_at_beginning(r, count);
+}
+
 static void to_end_of_data(struct drive *d, struct request *r, uint64_t rest)
 {
         d->position = cartridge_count(d->cartridge);
@@ -97,10 +116,11 @@ static void space(struct drive *d, struct request *r, int64_t count)
         } codes[] = {
                 [0] = { blocks_forward, blocks_backward },
                 [1] = { filemarks_forward, filemarks_backward },
+                [2] = { sequential_forward, sequential_backward },
                 [3] = { to_end_of_data, to_end_of_data },
         };
         unsigned code = r->cdb[1] & 0x0f;
-        if (code >= G_N_ELEMENTS(codes) || !codes[code].forward)
+        if (code >= G_N_ELEMENTS(codes) || (code == 2 && drive_lacks(d, VIRTUAL_NO_SEQUENTIAL_FILEMARKS)))
                 return request_invalid_field(r, 1, 3);
         d->statistics.spaces++;
         drive_synchronize(d);
@@ -137,6 +157,7 @@ static void locate(struct drive *d, struct request *r, uint64_t object, unsigned
         request_fail(r, torn ? SENSE_NO_END_OF_DATA : SENSE_END_OF_DATA);
 }
 
+/* BT, an address that is vendor specific, makes no difference. */
 void drive_locate10(struct drive *d, struct request *r)
 {
         locate(d, r, (uint32_t)sg_get_unaligned_be(4, r->cdb + 3), 8);
@@ -163,26 +184,39 @@ static uint8_t position_flags(const struct drive *d)
         return flags;
 }
 
-/* SSC-5, READ POSITION, short form. What was not synchronized counts as being in the buffer. */
+/* What was not synchronized counts as being in the buffer. */
+struct buffered {
+        uint64_t on_medium, objects, bytes; /* the first object not on the medium; in the buffer */
+};
+
+static struct buffered in_buffer(const struct drive *d)
+{
+        uint64_t on_medium = MIN(d->synced, d->position);
+        if (on_medium == d->position) /* the sums go over all that follows */
+                return (struct buffered){ .on_medium = on_medium };
+        return (struct buffered){ on_medium, d->position - on_medium,
+                cartridge_data_before(d->cartridge, d->position) -
+                        cartridge_data_before(d->cartridge, on_medium) };
+}
+
+/* SSC-5, READ POSITION, short form. */
 static void position_short(struct drive *d, struct request *r)
 {
         uint8_t data[20] = { 0 };
-        uint64_t on_medium = MIN(d->synced, d->position), objects = d->position - on_medium;
-        uint64_t bytes = cartridge_data_before(d->cartridge, on_medium);
-        bytes = cartridge_data_before(d->cartridge, d->position) - bytes;
+        struct buffered b = in_buffer(d);
         data[0] = position_flags(d);
         if (d->position > UINT32_MAX)
                 data[0] |= POSITION_PERR;
         sg_put_unaligned_be32((uint32_t)d->position, data + 4);
-        sg_put_unaligned_be32((uint32_t)on_medium, data + 8);
-        if (objects > 0xffffff)
+        sg_put_unaligned_be32((uint32_t)b.on_medium, data + 8);
+        if (b.objects > 0xffffff)
                 data[0] |= POSITION_LOCU;
         else
-                sg_put_unaligned_be24((uint32_t)objects, data + 13);
-        if (bytes > UINT32_MAX)
+                sg_put_unaligned_be24((uint32_t)b.objects, data + 13);
+        if (b.bytes > UINT32_MAX)
                 data[0] |= POSITION_BYCU;
         else
-                sg_put_unaligned_be32((uint32_t)bytes, data + 16);
+                sg_put_unaligned_be32((uint32_t)b.bytes, data + 16);
         request_reply(r, data, sizeof(data), sizeof(data));
 }
 
@@ -195,14 +229,37 @@ static void position_long(struct drive *d, struct request *r)
         request_reply(r, data, sizeof(data), sizeof(data));
 }
 
+static void position_extended(struct drive *d, struct request *r)
+{
+        uint8_t data[32] = { 0 };
+        struct buffered b = in_buffer(d);
+        data[0] = position_flags(d);
+        sg_put_unaligned_be16(sizeof(data) - 4, data + 2);
+        if (b.objects > 0xffffff)
+                data[0] |= POSITION_LOCU;
+        else
+                sg_put_unaligned_be24((uint32_t)b.objects, data + 5);
+        sg_put_unaligned_be64(d->position, data + 8);
+        sg_put_unaligned_be64(b.on_medium, data + 16);
+        sg_put_unaligned_be64(b.bytes, data + 24);
+        request_reply(r, data, sizeof(data), sg_get_unaligned_be16(r->cdb + 7));
+}
+
+/* Only the extended form has an allocation length. */
 void drive_read_position(struct drive *d, struct request *r)
 {
-        switch (r->cdb[1]) {
-        case 0x00:
-                return position_short(d, r);
-        case 0x06:
-                return position_long(d, r);
-        default:
+        /* Vendor specific addresses, which are the same here, are asked for by st. */
+        enum { SHORT = 0x00, SHORT_VENDOR = 0x01, LONG = 0x06, EXTENDED = 0x08 };
+        unsigned action = r->cdb[1] & SERVICE_ACTION;
+        if (action > SHORT_VENDOR && drive_lacks(d, VIRTUAL_NO_LONG_POSITION))
                 return request_invalid_field(r, 1, 4);
-        }
+        if (action == EXTENDED)
+                return position_extended(d, r);
+        for (unsigned byte = 7; byte <= 8; byte++)
+                if (r->cdb[byte])
+                        return request_invalid_field(r, byte, (unsigned)g_bit_nth_msf(r->cdb[byte], -1));
+        if (action == LONG)
+                position_long(d, r);
+        else
+                position_short(d, r);
 }

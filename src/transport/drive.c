@@ -9,11 +9,6 @@
 #include "drive.h"
 #include "frame.h"
 
-enum {
-        NEEDS_MEDIUM = 1 << 0,
-        IGNORES_ATTENTION = 1 << 1, /* SAM-5 5.14: runs in spite of a pending unit attention */
-};
-
 /* In the order in which they are reported. */
 static const struct {
         unsigned bit;
@@ -21,20 +16,35 @@ static const struct {
 } attentions[] = {
         { ATTENTION_RESET, SENSE_RESET },
         { ATTENTION_MEDIUM, SENSE_MEDIUM_CHANGED },
+        { ATTENTION_RESERVATIONS_PREEMPTED, SENSE_RESERVATIONS_PREEMPTED },
+        { ATTENTION_RESERVATIONS_RELEASED, SENSE_RESERVATIONS_RELEASED },
+        { ATTENTION_REGISTRATIONS_PREEMPTED, SENSE_REGISTRATIONS_PREEMPTED },
 };
 
 static enum sense_code take_attention(struct drive *d)
 {
+        unsigned *pending = &d->attentions[d->initiator];
         for (size_t i = 0; i < G_N_ELEMENTS(attentions); i++)
-                if (d->attentions & attentions[i].bit) {
-                        d->attentions &= ~attentions[i].bit;
+                if (*pending & attentions[i].bit) {
+                        *pending &= ~attentions[i].bit;
                         return attentions[i].code;
                 }
         return SENSE_NONE;
 }
 
+void drive_attention(struct drive *d, unsigned initiator, unsigned attention)
+{
+        d->attentions[initiator] |= attention;
+}
+
+static void attention_for_all(struct drive *d, unsigned attention)
+{
+        for (unsigned i = 1; i <= VIRTUAL_INITIATORS; i++)
+                drive_attention(d, i, attention);
+}
+
 /* SPC-5, REQUEST SENSE: what is pending comes as data, with GOOD. */
-static void request_sense(struct drive *d, struct request *r)
+void drive_request_sense(struct drive *d, struct request *r)
 {
         struct sense sense = { .code = take_attention(d) };
         if (sense.code == SENSE_NONE && !d->loaded)
@@ -44,61 +54,14 @@ static void request_sense(struct drive *d, struct request *r)
         request_reply(r, data, length, r->cdb[4]);
 }
 
-/* What the drive can do. usage: the bits of the CDB that may be set, as REPORT SUPPORTED OPERATION CODES
- * would say. */
-struct drive_command {
-        const char *name;
-        uint8_t length; /* of the CDB */
-        uint8_t flags;
-        unsigned lacks; /* ability without which there is no such command */
-        void (*run)(struct drive *d, struct request *r);
-        uint8_t usage[16];
-};
-
-static void test_unit_ready(struct drive *d, struct request *r)
-{
-}
-
-static const struct drive_command commands[] = {
-        { "TEST UNIT READY", 6, NEEDS_MEDIUM, 0, test_unit_ready, { 0x00 } },
-        { "REWIND", 6, NEEDS_MEDIUM, 0, drive_rewind, { 0x01, 0x01 } },
-        { "REQUEST SENSE", 6, IGNORES_ATTENTION, 0, request_sense, { 0x03, 0x01, 0, 0, 0xff } },
-        { "READ BLOCK LIMITS", 6, 0, 0, drive_read_block_limits, { 0x05 } },
-        { "READ(6)", 6, NEEDS_MEDIUM, 0, drive_read, { 0x08, 0x03, 0xff, 0xff, 0xff } },
-        { "WRITE(6)", 6, NEEDS_MEDIUM, 0, drive_write, { 0x0a, 0x01, 0xff, 0xff, 0xff } },
-        { "WRITE FILEMARKS(6)", 6, NEEDS_MEDIUM, 0, drive_write_filemarks6,
-                { 0x10, 0x01, 0xff, 0xff, 0xff } },
-        { "SPACE(6)", 6, NEEDS_MEDIUM, 0, drive_space6, { 0x11, 0x0f, 0xff, 0xff, 0xff } },
-        { "INQUIRY", 6, IGNORES_ATTENTION, 0, drive_inquiry, { 0x12, 0x01, 0xff, 0xff, 0xff } },
-        { "MODE SELECT(6)", 6, 0, 0, drive_mode_select6, { 0x15, 0x10, 0, 0, 0xff } },
-        { "ERASE(6)", 6, NEEDS_MEDIUM, 0, drive_erase, { 0x19, 0x03 } },
-        { "MODE SENSE(6)", 6, 0, 0, drive_mode_sense6, { 0x1a, 0x08, 0xff, 0xff, 0xff } },
-        { "LOAD UNLOAD", 6, 0, 0, drive_load_unload, { 0x1b, 0x01, 0, 0, 0x03 } },
-        { "PREVENT ALLOW MEDIUM REMOVAL", 6, 0, 0, drive_prevent_removal, { 0x1e, 0, 0, 0, 0x01 } },
-        { "LOCATE(10)", 10, NEEDS_MEDIUM, VIRTUAL_NO_LOCATE10, drive_locate10,
-                { 0x2b, 0x03, 0, 0xff, 0xff, 0xff, 0xff, 0, 0xff } },
-        { "READ POSITION", 10, NEEDS_MEDIUM, VIRTUAL_NO_READ_POSITION, drive_read_position, { 0x34, 0x1f } },
-        { "LOG SENSE", 10, 0, VIRTUAL_NO_CAPACITY, drive_log_sense,
-                { 0x4d, 0, 0xff, 0xff, 0, 0xff, 0xff, 0xff, 0xff } },
-        { "MODE SELECT(10)", 10, 0, VIRTUAL_NO_MODE10, drive_mode_select10,
-                { 0x55, 0x10, 0, 0, 0, 0, 0, 0xff, 0xff } },
-        { "MODE SENSE(10)", 10, 0, VIRTUAL_NO_MODE10, drive_mode_sense10,
-                { 0x5a, 0x08, 0xff, 0xff, 0, 0, 0, 0xff, 0xff } },
-        { "WRITE FILEMARKS(16)", 16, NEEDS_MEDIUM, 0, drive_write_filemarks16,
-                { 0x80, 0x01, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff } },
-        { "SPACE(16)", 16, NEEDS_MEDIUM, VIRTUAL_NO_SPACE16, drive_space16,
-                { 0x91, 0x0f, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff } },
-        { "LOCATE(16)", 16, NEEDS_MEDIUM, VIRTUAL_NO_LOCATE16, drive_locate16,
-                { 0x92, 0x03, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff } },
-        { "REPORT LUNS", 12, IGNORES_ATTENTION, 0, drive_report_luns,
-                { 0xa0, 0, 0xff, 0, 0, 0, 0xff, 0xff, 0xff, 0xff } },
-};
-
 void drive_load(struct drive *d)
 {
         d->loaded = true;
         d->position = 0;
-        d->attentions |= ATTENTION_MEDIUM;
+        d->change_noted = false;
+        d->bytes_read = d->bytes_written = 0;
+        d->tape_alerts |= d->settings.tape_alerts;
+        attention_for_all(d, ATTENTION_MEDIUM);
 }
 
 void drive_reset(struct drive *d)
@@ -107,7 +70,31 @@ void drive_reset(struct drive *d)
         drive_mode_reset(d);
         d->prevented = false;
         d->position = 0;
-        d->attentions |= ATTENTION_RESET;
+        drive_reserve_reset(d);
+        attention_for_all(d, ATTENTION_RESET);
+}
+
+void drive_keep(struct drive *d)
+{
+        if (drive_state_save(d->path, &d->state) == 0)
+                return;
+        log_debug("%s: the cartridge's key file cannot be written", d->path);
+        d->tape_alerts |= ALERT_MEMORY_CHIP;
+}
+
+/* SPC-5, volume change reference: a new number before something else is on the medium than a host may know
+ * of.
+ */
+void drive_note_change(struct drive *d)
+{
+        bool overwrites = d->position < cartridge_count(d->cartridge);
+        if (drive_lacks(d, VIRTUAL_NO_ATTRIBUTES) || (d->change_noted && !overwrites))
+                return;
+        d->change_noted = true;
+        d->state.change_reference++;
+        if (d->state.change_reference >= UINT32_MAX)
+                d->state.change_reference = 1; /* all ones: not known; 0: nothing was ever written */
+        drive_keep(d);
 }
 
 bool drive_lacks(const struct drive *d, enum virtual_lacks ability)
@@ -229,14 +216,6 @@ void request_fetch(struct request *r, void *data, size_t length)
         }
 }
 
-static const struct drive_command *find_command(const struct drive *d, uint8_t opcode)
-{
-        for (size_t i = 0; i < G_N_ELEMENTS(commands); i++)
-                if (commands[i].usage[0] == opcode)
-                        return d->settings.cartridge.lacks & commands[i].lacks ? NULL : &commands[i];
-        return NULL;
-}
-
 /* A bit is set that this command does not have. */
 static bool reject_reserved(const struct drive_command *c, struct request *r)
 {
@@ -247,13 +226,17 @@ static bool reject_reserved(const struct drive_command *c, struct request *r)
                         return true;
                 }
         }
+        if (c->actions && !(c->actions & 1u << (r->cdb[1] & SERVICE_ACTION))) {
+                request_invalid_field(r, 1, 4);
+                return true;
+        }
         return false;
 }
 
 static void run_command(struct drive *d, const struct drive_command *c, struct request *r)
 {
         enum sense_code attention = SENSE_NONE;
-        if (!c || !(c->flags & IGNORES_ATTENTION))
+        if (!c || !(c->flags & COMMAND_IGNORES_ATTENTION))
                 attention = take_attention(d);
         if (attention != SENSE_NONE)
                 request_fail(r, attention);
@@ -261,12 +244,31 @@ static void run_command(struct drive *d, const struct drive_command *c, struct r
                 request_fail(r, SENSE_INVALID_OPCODE);
         else if (c->length != r->command->cdb_length)
                 r->error = -EINVAL;
+        else if (drive_reservation_conflict(d, c->flags, r->cdb))
+                r->conflict = true;
         else if (reject_reserved(c, r))
                 return;
-        else if ((c->flags & NEEDS_MEDIUM) && !d->loaded)
+        else if ((c->flags & COMMAND_NEEDS_MEDIUM) && !d->loaded)
                 request_fail(r, SENSE_NOT_LOADED);
         else
                 c->run(d, r);
+}
+
+/* SPC-5, TapeAlert flags 5, 6, 9 and 10: what a failed command says of the tape. */
+static void raise_alerts(struct drive *d, enum sense_code code)
+{
+        static const struct {
+                enum sense_code code;
+                uint64_t alerts;
+        } reasons[] = {
+                { SENSE_READ_ERROR, ALERT_READ_FAILURE },
+                { SENSE_WRITE_ERROR, ALERT_WRITE_FAILURE },
+                { SENSE_WRITE_PROTECTED, ALERT_WRITE_PROTECT },
+                { SENSE_REMOVAL_PREVENTED, ALERT_NO_REMOVAL },
+        };
+        for (size_t i = 0; i < G_N_ELEMENTS(reasons); i++)
+                if (reasons[i].code == code)
+                        d->tape_alerts |= reasons[i].alerts;
 }
 
 int drive_execute(struct drive *d, struct transport_command *command)
@@ -275,13 +277,16 @@ int drive_execute(struct drive *d, struct transport_command *command)
         size_t length = iov_length(command->iov, command->iovcnt);
         if (length > d->settings.cartridge.max_transfer || command->iovcnt > FRAME_IOV_MAX)
                 return -EINVAL;
-        const struct drive_command *c = find_command(d, command->cdb[0]);
+        const struct drive_command *c = drive_command_find(d, command->cdb[0]);
         run_command(d, c, &r);
         if (r.error < 0)
                 return r.error;
         command->residual = length - r.transferred;
+        if (r.conflict)
+                command->status = TRANSPORT_STATUS_RESERVATION_CONFLICT;
         if (!r.check)
                 return 0;
+        raise_alerts(d, r.sense.code);
         command->status = TRANSPORT_STATUS_CHECK_CONDITION;
         command->sense_length = sense_encode(&r.sense, drive_mode_descriptor_sense(d), command->sense);
         log_debug("%s: %s (%02xh): sense %06x", d->path, c ? c->name : "unknown command", command->cdb[0],

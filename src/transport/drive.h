@@ -7,6 +7,7 @@
 
 #include "cartridge.h"
 #include "drive-sense.h"
+#include "drive-state.h"
 #include "settings.h"
 
 #define DRIVE_VENDOR "REELFS  "
@@ -30,25 +31,75 @@ struct drive {
         Cartridge *cartridge; /* NULL: the power is cut */
         bool loaded;
         bool write_protected;
-        bool prevented;      /* medium removal */
-        unsigned attentions; /* pending unit attentions: bits by the table in drive.c */
-        uint64_t position;   /* logical object number */
-        uint64_t synced;     /* objects that are surely on the medium; those after are in the buffer */
+        bool prevented;     /* medium removal */
+        unsigned initiator; /* that the command in hand comes from: 1 to VIRTUAL_INITIATORS */
+        unsigned attentions[VIRTUAL_INITIATORS + 1]; /* pending for each: bits by the table in drive.c */
+        uint64_t position;                           /* logical object number */
+        uint64_t synced; /* objects that are surely on the medium; those after are in the buffer */
         struct drive_mode mode;
+        struct drive_state state;
+        bool change_noted; /* the volume change reference is another one since the load or since it was read
+                            */
+        uint64_t tape_alerts;               /* that nobody has read yet; bit 0 is flag 1 */
+        uint64_t bytes_written, bytes_read; /* since the load */
         struct virtual_statistics statistics;
+        int64_t medium_ns; /* see model.h */
 };
 
-enum { ATTENTION_RESET = 1 << 0, ATTENTION_MEDIUM = 1 << 1 };
+enum {
+        ATTENTION_RESET = 1 << 0,
+        ATTENTION_MEDIUM = 1 << 1,
+        ATTENTION_RESERVATIONS_PREEMPTED = 1 << 2,
+        ATTENTION_RESERVATIONS_RELEASED = 1 << 3,
+        ATTENTION_REGISTRATIONS_PREEMPTED = 1 << 4,
+};
+
+/* SSC-5, TapeAlert flags */
+#define ALERT(flag) (UINT64_C(1) << ((flag)-1))
+#define ALERT_READ_FAILURE ALERT(5)
+#define ALERT_WRITE_FAILURE ALERT(6)
+#define ALERT_WRITE_PROTECT ALERT(9)
+#define ALERT_NO_REMOVAL ALERT(10)
+#define ALERT_MEMORY_CHIP ALERT(15)
 
 /* A command in hand. Without a word from its handler it is good and has moved no data. */
 struct request {
         struct transport_command *command;
         const uint8_t *cdb;
         size_t transferred; /* bytes */
+        bool conflict;      /* RESERVATION CONFLICT */
         bool check;         /* CHECK CONDITION with this sense */
         struct sense sense;
         int error; /* the command cannot be delivered as it is */
 };
+
+/* What the drive can do. usage: the bits of the CDB that may be set, as REPORT SUPPORTED OPERATION CODES
+ * says. */
+enum {
+        COMMAND_NEEDS_MEDIUM = 1 << 0,
+        COMMAND_IGNORES_ATTENTION = 1 << 1, /* SAM-5 5.14: runs in spite of a pending unit attention */
+        /* SPC-5 5.13, SPC-2 5.5.1: in spite of another initiator's reservation, or of a persistent one only
+         */
+        COMMAND_IGNORES_RESERVATION = 1 << 2,
+        COMMAND_IGNORES_PERSISTENT = 1 << 3,
+};
+#define SERVICE_ACTION 0x1f /* of byte 1 */
+
+struct drive_command {
+        const char *name;
+        uint8_t length; /* of the CDB */
+        uint8_t flags;
+        unsigned lacks;     /* ability without which there is no such command */
+        uint32_t actions;   /* service actions, a bit for each; 0: the command has none */
+        uint32_t timeout_s; /* recommended, as a full-height LTO drive has it */
+        void (*run)(struct drive *d, struct request *r);
+        uint8_t usage[16];
+};
+
+/* ---- drive-commands.c */
+/* NULL: there is no such command. */
+const struct drive_command *drive_command_find(const struct drive *d, uint8_t opcode);
+void drive_report_opcodes(struct drive *d, struct request *r);
 
 /* ---- drive.c */
 /* Lock held. */
@@ -57,6 +108,12 @@ void drive_load(struct drive *d);
 void drive_reset(struct drive *d);
 bool drive_lacks(const struct drive *d, enum virtual_lacks ability);
 bool drive_past_early_warning(const struct drive *d, uint64_t object);
+void drive_attention(struct drive *d, unsigned initiator, unsigned attention);
+void drive_request_sense(struct drive *d, struct request *r);
+/* Writes the state to the key file. */
+void drive_keep(struct drive *d);
+/* Before each command that changes what is on the medium. */
+void drive_note_change(struct drive *d);
 /* What is in the buffer goes to the medium. */
 void drive_synchronize(struct drive *d);
 /* And the medium to stable storage of the host: for what promises that it is there. */
@@ -79,7 +136,30 @@ void request_fetch(struct request *r, void *data, size_t length);
 void drive_inquiry(struct drive *d, struct request *r);
 void drive_report_luns(struct drive *d, struct request *r);
 void drive_read_block_limits(struct drive *d, struct request *r);
+void drive_report_density(struct drive *d, struct request *r);
+/* The same drive has the same each time. */
+#define SERIAL_LENGTH 10
+void drive_serial_number(const struct drive *d, char serial[static SERIAL_LENGTH + 1]);
+
+/* ---- drive-log.c */
 void drive_log_sense(struct drive *d, struct request *r);
+/* Bytes of the partition. */
+void drive_capacity(const struct drive *d, uint64_t *remaining, uint64_t *maximum);
+
+/* ---- drive-memory.c */
+void drive_read_attribute(struct drive *d, struct request *r);
+void drive_write_attribute(struct drive *d, struct request *r);
+
+/* ---- drive-reserve.c */
+/* flags: of the command. */
+bool drive_reservation_conflict(const struct drive *d, unsigned flags, const uint8_t *cdb);
+/* A logical unit reset; a loss of power. */
+void drive_reserve_reset(struct drive *d);
+void drive_reserve_power_off(struct drive *d);
+void drive_reserve(struct drive *d, struct request *r);
+void drive_release(struct drive *d, struct request *r);
+void drive_persistent_reserve_in(struct drive *d, struct request *r);
+void drive_persistent_reserve_out(struct drive *d, struct request *r);
 
 /* ---- drive-mode.c */
 void drive_mode_reset(struct drive *d);

@@ -11,6 +11,7 @@
 #include <glib.h>
 #include <inttypes.h>
 #include <poll.h>
+#include <signal.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -61,9 +62,20 @@ static void drop(struct iscsi *t)
                 iscsi_destroy_context(g_steal_pointer(&t->session));
 }
 
+/* What waits to be sent is sent as far as the socket takes it. libiscsi's bursts are 256 KiB long, so the
+ * socket nearly always has room for one, and nobody need ask poll(2) first. False: the session is lost. */
+static bool send_waiting(struct iscsi_context *session)
+{
+        if (!iscsi_is_logged_in(session) || !(iscsi_which_events(session) & POLLOUT))
+                return true;
+        return iscsi_service(session, POLLOUT) == 0;
+}
+
 /* What can be done within milliseconds. False: the session is lost. */
 static bool serve(struct iscsi_context *session, int milliseconds)
 {
+        if (!send_waiting(session))
+                return false;
         struct pollfd p = { .fd = iscsi_get_fd(session), .events = (short)iscsi_which_events(session) };
         if (p.fd < 0)
                 return false;
@@ -91,6 +103,27 @@ static int await(struct iscsi_context *session, struct wait *w, unsigned seconds
                         return -ECONNRESET;
         }
         return 0;
+}
+
+/* libiscsi writes data to its socket by writev(2): of one that the other end has closed, that raises SIGPIPE.
+ * It is kept from the thread as long as libiscsi is at work, and taken back. */
+static void hold_sigpipe(sigset_t *former)
+{
+        sigset_t sigpipe;
+        sigemptyset(&sigpipe);
+        sigaddset(&sigpipe, SIGPIPE);
+        pthread_sigmask(SIG_BLOCK, &sigpipe, former);
+}
+
+static void release_sigpipe(const sigset_t *former)
+{
+        if (sigismember(former, SIGPIPE))
+                return;
+        sigset_t sigpipe;
+        sigemptyset(&sigpipe);
+        sigaddset(&sigpipe, SIGPIPE);
+        sigtimedwait(&sigpipe, NULL, &(struct timespec){ 0 });
+        pthread_sigmask(SIG_SETMASK, former, NULL);
 }
 
 /* ---- Sessions */
@@ -265,9 +298,8 @@ static int take_answer(const struct scsi_task *task, int status, struct transpor
         return 0;
 }
 
-static int execute(Transport *transport, struct transport_command *c)
+static int run_command(struct iscsi *t, struct transport_command *c)
 {
-        struct iscsi *t = (struct iscsi *)transport;
         struct wait w = { 0 };
         int r = ready(t);
         if (r < 0)
@@ -294,9 +326,18 @@ static int execute(Transport *transport, struct transport_command *c)
         return r;
 }
 
+static int execute(Transport *transport, struct transport_command *c)
+{
+        sigset_t former;
+        hold_sigpipe(&former);
+        int r = run_command((struct iscsi *)transport, c);
+        release_sigpipe(&former);
+        return r;
+}
+
 static void limits(Transport *transport, struct transport_limits *limits)
 {
-        *limits = (struct transport_limits){ .max_transfer = MAX_TRANSFER, .alignment = 1 };
+        *limits = (struct transport_limits){ .max_transfer = MAX_TRANSFER, .alignment = 1, .outlives = true };
 }
 
 static char *describe(Transport *transport)
@@ -309,9 +350,12 @@ static void close_transport(Transport *transport)
 {
         struct iscsi *t = (struct iscsi *)transport;
         struct wait w = { 0 };
+        sigset_t former;
+        hold_sigpipe(&former);
         if (t->session && iscsi_logout_async(t->session, on_done, &w) == 0)
                 await(t->session, &w, LOGIN_S, false);
         drop(t);
+        release_sigpipe(&former);
         iscsi_address_clear(&t->address);
         g_free(t->text);
         g_free(t->initiator);
@@ -339,7 +383,10 @@ int iscsi_open(const char *address, Transport **ret)
         t->text = g_strdup_printf("%s/%s/%d", parsed.portal, parsed.target, parsed.lun);
         t->initiator = initiator_name();
         t->isid = g_random_int();
+        sigset_t former;
+        hold_sigpipe(&former);
         r = log_in(t, &why);
+        release_sigpipe(&former);
         if (r < 0) {
                 log_message(LOG_ERR, 0, "%s: no iSCSI session: %s", t->text, why ? why : "no memory");
                 close_transport(&t->transport);

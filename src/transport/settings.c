@@ -25,9 +25,21 @@ static const struct {
         { "capacity", VIRTUAL_NO_CAPACITY },
         { "variable", VIRTUAL_NO_VARIABLE },
         { "eom-position", VIRTUAL_NO_EOM_POSITION },
+        { "vpd", VIRTUAL_NO_VPD },
+        { "reserve", VIRTUAL_NO_RESERVE },
+        { "persistent-reserve", VIRTUAL_NO_PERSISTENT },
+        { "density", VIRTUAL_NO_DENSITY },
+        { "opcodes", VIRTUAL_NO_OPCODES },
+        { "attributes", VIRTUAL_NO_ATTRIBUTES },
+        { "capacity-page", VIRTUAL_NO_CAPACITY_PAGE },
+        { "volume-page", VIRTUAL_NO_VOLUME_PAGE },
+        { "alert-page", VIRTUAL_NO_ALERT_PAGE },
+        { "sequential-page", VIRTUAL_NO_SEQUENTIAL_PAGE },
+        { "long-position", VIRTUAL_NO_LONG_POSITION },
+        { "sequential-filemarks", VIRTUAL_NO_SEQUENTIAL_FILEMARKS },
 };
 
-static char *key_file_path(const char *path)
+char *settings_path(const char *path)
 {
         return g_strconcat(path, ".cartridge", NULL);
 }
@@ -105,6 +117,18 @@ static void read_barcode(struct reader *r, char *barcode, size_t size)
                 reader_fail(r, "barcode", "at most 32 characters");
 }
 
+/* Numbers 1 to 64 of TapeAlert flags; bit 0 is flag 1. */
+static void read_alerts(struct reader *r, uint64_t *alerts)
+{
+        gsize n = 0;
+        g_autofree gint *flags = g_key_file_get_integer_list(r->file, "test", "tape-alerts", &n, NULL);
+        for (gsize i = 0; i < n; i++) {
+                if (flags[i] < 1 || flags[i] > 64)
+                        return reader_fail(r, "tape-alerts", "a list of numbers from 1 to 64");
+                *alerts |= UINT64_C(1) << (flags[i] - 1);
+        }
+}
+
 static void set_defaults(struct virtual_cartridge *c)
 {
         if (c->early_warning == 0)
@@ -137,25 +161,51 @@ static void read_settings(struct reader *r, struct settings *s)
         read_number32(r, "drive", "max-transfer", INT32_MAX, &c->max_transfer);
         read_number(r, "test", "power-cut-after", UINT64_MAX, &s->power_cut_after);
         read_ratio(r, "test", "power-cut-keep", &s->power_cut_keep);
+        read_number32(r, "test", "initiator", VIRTUAL_INITIATORS, &s->initiator);
+        read_alerts(r, &s->tape_alerts);
+        read_number(r, "model", "bytes-per-second", INT64_MAX, &s->model.bytes_per_second);
+        read_number(r, "model", "bus-bytes-per-second", INT64_MAX, &s->model.bus_bytes_per_second);
+        read_number(r, "model", "command-us", INT32_MAX, &s->model.command_us);
+        read_number(r, "model", "buffer", INT64_MAX, &s->model.buffer);
 }
 
-int settings_load(const char *path, struct settings *settings)
+/* A file that is not there is one without settings. */
+static int load_file(GKeyFile *file, const char *name)
 {
-        g_autofree char *name = key_file_path(path);
-        g_autoptr(GKeyFile) file = g_key_file_new();
         g_autoptr(GError) error = NULL;
-        struct reader r = { .file = file, .name = name };
-        *settings = (struct settings){ 0 };
         if (!g_key_file_load_from_file(file, name, G_KEY_FILE_NONE, &error) &&
                 !g_error_matches(error, G_FILE_ERROR, G_FILE_ERROR_NOENT))
                 return log_error(
                         -EINVAL, "%s: cannot read the cartridge's key file: %s", name, error->message);
+        return 0;
+}
+
+int settings_load(const char *path, struct settings *settings)
+{
+        g_autofree char *name = settings_path(path);
+        g_autoptr(GKeyFile) file = g_key_file_new();
+        struct reader r = { .file = file, .name = name };
+        *settings = (struct settings){ 0 };
+        int error = load_file(file, name);
+        if (error < 0)
+                return error;
         read_settings(&r, settings);
         const char *wrong = contradiction(&settings->cartridge);
         if (r.error == 0 && wrong)
                 r.error = log_error(-EINVAL, "%s: %s", name, wrong);
         set_defaults(&settings->cartridge);
+        settings->initiator = MAX(settings->initiator, 1);
         return r.error;
+}
+
+int virtual_faults(const char *path, char **rules)
+{
+        g_autofree char *name = settings_path(path);
+        g_autoptr(GKeyFile) file = g_key_file_new();
+        int r = load_file(file, name);
+        if (r == 0)
+                *rules = g_key_file_get_string(file, "fault", "rules", NULL);
+        return r;
 }
 
 static void put_number(GKeyFile *file, const char *group, const char *key, uint64_t value)
@@ -166,7 +216,7 @@ static void put_number(GKeyFile *file, const char *group, const char *key, uint6
 
 int settings_save(const char *path, const struct virtual_cartridge *c)
 {
-        g_autofree char *name = key_file_path(path);
+        g_autofree char *name = settings_path(path);
         g_autoptr(GKeyFile) file = g_key_file_new();
         g_autoptr(GError) error = NULL;
         const char *wrong = contradiction(c);

@@ -3,13 +3,21 @@
 /* The key file of a cartridge (see reelfs/virtual.h). */
 #include <reelfs/virtual.h>
 
+#include "model.h"
+
 #define SETTINGS_MAX_BLOCK 0x800000u /* longest block of a drive that takes variable ones */
 
 struct settings {
         struct virtual_cartridge cartridge;
         uint64_t power_cut_after; /* commands; 0: never */
         double power_cut_keep;
+        uint32_t initiator;   /* 1 to VIRTUAL_INITIATORS */
+        uint64_t tape_alerts; /* raised at load; bit 0 is flag 1 */
+        struct model model;
 };
+
+/* The name of the key file. The caller frees. */
+char *settings_path(const char *path);
 
 /* Of the cartridge at path; all members are set, defaults included. Logs the failure. -EINVAL: a value that
  * cannot be. */

@@ -16,6 +16,7 @@ static int cut_power(struct drive *d, double keep)
         if (!d->cartridge)
                 return 0;
         int r = cartridge_cut(d->cartridge, d->synced, keep);
+        drive_reserve_power_off(d);
         cartridge_close(g_steal_pointer(&d->cartridge));
         return r < 0 ? log_error_errno(r, "%s: cannot cut the cartridge", d->path) : 0;
 }
@@ -54,6 +55,7 @@ static void virtual_close(Transport *t)
 {
         struct drive *d = (struct drive *)t;
         cartridge_close(d->cartridge);
+        drive_state_clear(&d->state);
         pthread_mutex_destroy(&d->lock);
         g_free(d->path);
         g_free(d);
@@ -82,17 +84,25 @@ int virtual_create(const char *path, const struct virtual_cartridge *cartridge)
 int virtual_open(const char *path, bool read_only, Transport **ret)
 {
         struct settings settings;
+        struct drive_state state = { 0 };
         Cartridge *cartridge;
         int r = settings_load(path, &settings);
         if (r == 0)
                 r = cartridge_open(path, read_only || settings.cartridge.write_protected, &cartridge);
         if (r < 0)
                 return r;
+        r = drive_state_load(path, &state); /* under the cartridge's lock */
+        if (r < 0) {
+                cartridge_close(cartridge);
+                return r;
+        }
         struct drive *d = g_new0(struct drive, 1);
         d->transport.ops = &virtual_ops;
         pthread_mutex_init(&d->lock, NULL);
         d->path = g_strdup(path);
         d->settings = settings;
+        d->state = state;
+        d->initiator = settings.initiator;
         d->cartridge = cartridge;
         d->write_protected = !cartridge_is_writable(cartridge);
         d->synced = cartridge_count(cartridge);
@@ -125,5 +135,14 @@ void virtual_reset(Transport *t)
         pthread_mutex_lock(&d->lock);
         if (d->cartridge)
                 drive_reset(d);
+        pthread_mutex_unlock(&d->lock);
+}
+
+void virtual_set_initiator(Transport *t, unsigned initiator)
+{
+        struct drive *d = (struct drive *)t;
+        g_assert(initiator >= 1 && initiator <= VIRTUAL_INITIATORS);
+        pthread_mutex_lock(&d->lock);
+        d->initiator = initiator;
         pthread_mutex_unlock(&d->lock);
 }

@@ -112,6 +112,23 @@ static uint64_t cut_table(Volume *v, uint64_t end)
         return lost;
 }
 
+static void tell_lost(Volume *v, uint64_t bytes)
+{
+        if (bytes == 0)
+                return;
+        g_autofree char *size = format_size(bytes);
+        log_message(LOG_ERR, 0, "%s: %s that were to be written since the last index are lost",
+                tape_address(v->tape), size);
+}
+
+/* The last object number that the end of data can have: more than was written would be somebody else's. */
+static uint64_t last_end(const Volume *v, const struct segment *s, uint64_t attempted)
+{
+        if (!s || s->first_block == 0)
+                return v->end;
+        return s->first_block + segment_blocks(attempted, v->label.block_length) + 1;
+}
+
 void volume_settle(Volume *v, uint64_t attempted, bool last)
 {
         struct tape_position p = { 0 };
@@ -122,21 +139,29 @@ void volume_settle(Volume *v, uint64_t attempted, bool last)
                 r = tape_get_position(v->tape, &p);
         {
                 autounlock Volume *locked = volume_lock(v);
-                bool known = r == 0 && p.object >= v->end_at_index;
+                struct segment *s = segments_find(&v->segments, v->writing);
+                bool known = r == 0 && p.object >= v->end_at_index && p.object <= last_end(v, s, attempted);
                 if (!known)
                         v->commit_error = -EIO;
-                struct segment *s = segments_find(&v->segments, v->writing);
                 if (s) {
                         s->length = attempted;
                         s->state = last ? SEGMENT_WRITTEN : SEGMENT_QUEUED;
                 }
                 lost = cut_table(v, known ? p.object : v->end_at_index);
         }
-        if (lost > 0) {
-                g_autofree char *size = format_size(lost);
-                log_message(LOG_ERR, 0, "%s: %s that were to be written since the last index are lost",
-                        tape_address(v->tape), size);
+        tell_lost(v, lost);
+}
+
+void volume_distrust(Volume *v)
+{
+        uint64_t lost;
+        v->at_end = false;
+        {
+                autounlock Volume *locked = volume_lock(v);
+                v->commit_error = -EIO;
+                lost = cut_table(v, v->end_at_index);
         }
+        tell_lost(v, lost);
 }
 
 /* ---- Data */
@@ -168,7 +193,7 @@ static bool has_room(Volume *v, uint64_t bytes)
         return v->remaining >= bytes && v->remaining - bytes >= reserve;
 }
 
-int volume_remeasure(Volume *v)
+static int remeasure(Volume *v)
 {
         if (v->total == 0)
                 return 0;
@@ -180,13 +205,26 @@ int volume_remeasure(Volume *v)
         return r;
 }
 
+/* The flush is where a drive tells of what it has accepted and not written. */
+int volume_remeasure(Volume *v)
+{
+        struct segment s = { 0 };
+        int r = remeasure(v);
+        if (r == 0)
+                return 0;
+        if (v->writing)
+                volume_segment_get(v, v->writing, &s);
+        volume_settle(v, s.length, false);
+        return volume_fail(v, r);
+}
+
 /* The count of what remains knows nothing of compression, so the drive is asked once more; its answer counts
  * when its buffer is empty. */
 static int make_room(Volume *v, uint64_t bytes)
 {
         if (has_room(v, bytes))
                 return 0;
-        int r = volume_remeasure(v);
+        int r = remeasure(v);
         if (r < 0)
                 return r;
         if (has_room(v, bytes))

@@ -85,7 +85,7 @@ int volume_check(Tape *tape, const struct volume_problem_sink *sink, uint64_t *p
         g_autoptr(Volume) v = NULL;
         g_autoptr(Tree) tree = NULL;
         *problems = 0;
-        int r = volume_load(tape, true, &v, &tree, why);
+        int r = volume_load(tape, true, HINT_NONE, &v, &tree, why);
         if (r < 0 && r != -EUCLEAN)
                 return why[0] ? log_error(r, "%s: %s", tape_address(tape), why) : r;
         if (r < 0) {

@@ -23,6 +23,8 @@ static void place_extent(void *ctx, const struct tree_extent *e, struct index_pl
                 v->left_out = true;
                 return;
         }
+        place->lost = s.state == SEGMENT_LOST;
+        place->told = s.told;
         if (s.first_block == 0 || e->offset >= s.length)
                 return;
         place->usable = MIN(e->length, s.length - e->offset);
@@ -53,7 +55,7 @@ static void fill_head(Volume *v, uint64_t segment, Tree *tree, struct index_head
 }
 
 static int write_document(Volume *v, const struct index_head *head, Tree *tree,
-        const struct volume_progress *progress, uint64_t *length)
+        const struct volume_progress *progress, struct index_result *result, uint64_t *length)
 {
         struct output out = { .buf = v->buf, .size = v->buf_size, .flush = flush_output, .ctx = v };
         const struct index_source source = {
@@ -66,17 +68,16 @@ static int write_document(Volume *v, const struct index_head *head, Tree *tree,
                 .ctx = v,
                 .progress = progress,
         };
-        struct index_result result;
         size_t blocks;
         v->left_out = false;
-        int r = index_write(&source, &out, &result);
+        int r = index_write(&source, &out, result);
         if (r == 0 && out.used > 0)
                 r = volume_write_buffer(v, out.used, ' ', &blocks);
         *length = out.total;
-        if (r == 0 && result.cut > 0)
+        if (r == 0 && result->cut > 0)
                 log_info("%s: %" G_GUINT64_FORMAT
                          " files are not on the tape as a whole, which the index says",
-                        tape_address(v->tape), result.cut);
+                        tape_address(v->tape), result->cut);
         return r;
 }
 
@@ -103,8 +104,8 @@ static void unplace_index(Volume *v)
         segments_unplace_last(&v->segments);
 }
 
-static void take_committed(Volume *v, const struct index_head *head, uint64_t length, uint64_t changes,
-        const struct tree_counts *counts)
+static void take_committed(Volume *v, const struct index_head *head, const struct index_result *result,
+        uint64_t length, uint64_t changes, const struct tree_counts *counts)
 {
         autounlock Volume *locked = volume_lock(v);
         struct segment *own = segments_find(&v->segments, head->segment);
@@ -116,10 +117,13 @@ static void take_committed(Volume *v, const struct index_head *head, uint64_t le
                 if (s->state == SEGMENT_WRITTEN || s == own)
                         s->state = SEGMENT_SYNCED;
         }
+        for (size_t i = 0; result->lost > v->info.lost && i < v->segments.n; i++)
+                v->segments.all[i].told = v->segments.all[i].state == SEGMENT_LOST;
         v->info.generation = head->generation;
         v->info.update_time = head->update_time;
         v->info.index_block = head->block;
         v->info.index_length = length;
+        v->info.lost = result->lost;
         v->info.previous_index_block = head->previous_block;
         memcpy(v->info.index_creator, head->creator, sizeof(v->info.index_creator));
         v->last = (struct index_size){ length, counts->names, counts->memory, v->segments.n };
@@ -128,9 +132,18 @@ static void take_committed(Volume *v, const struct index_head *head, uint64_t le
         v->incomplete = v->left_out;
 }
 
+/* A drive, or a way to it, that has said GOOD to what it did not write is found out before the index counts.
+ */
+static int verify_count(Volume *v)
+{
+        struct tape_position p;
+        return tape_get_position(v->tape, &p);
+}
+
 static int write_index(Volume *v, Tree *tree, const struct volume_progress *progress)
 {
         struct index_head head;
+        struct index_result result;
         struct tree_counts counts;
         uint64_t id, length, changes = tree_changes(tree);
         bool early_warning = false;
@@ -139,16 +152,23 @@ static int write_index(Volume *v, Tree *tree, const struct volume_progress *prog
         if (r < 0)
                 return r;
         fill_head(v, id, tree, &head);
-        r = write_document(v, &head, tree, progress, &length);
+        r = write_document(v, &head, tree, progress, &result, &length);
         if (r == 0)
                 r = tape_write_filemarks(v->tape, 1, false, &early_warning);
         if (r < 0) {
                 unplace_index(v);
                 return r;
         }
+        r = verify_count(v);
+        if (r < 0) {
+                unplace_index(v);
+                volume_distrust(v);
+                return r;
+        }
         volume_advance(v, 1, FILEMARK_BYTES, early_warning);
         v->filemarks++;
-        take_committed(v, &head, length, changes, &counts);
+        take_committed(v, &head, &result, length, changes, &counts);
+        volume_note_index(v);
         volume_measure(v);
         return 0;
 }

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "coherency.h"
 #include "handle.h"
 
 struct search {
@@ -229,36 +230,87 @@ static void explain(struct search *s)
         date_text(v->info.update_time, date);
         if (s->damage[0]) {
                 snprintf(text, sizeof(text),
-                        "the last index is damaged (%.80s); mounted read-only as of the one before it, of "
-                        "%s: copy off what "
-                        "you need",
+                        "the last index is damaged (%.80s); the volume is read-only as of the one before it, "
+                        "of %s: "
+                        "copy off what you need",
                         s->damage, date);
         } else if (!s->end_known) {
                 snprintf(text, sizeof(text),
-                        "the volume was not closed: its data ends without an end-of-data mark; mounted "
-                        "read-only as of the "
-                        "last index, of %s: copy off what you need",
+                        "the volume was not closed: its data ends without an end-of-data mark; it is "
+                        "read-only as of "
+                        "the last index, of %s: copy off what you need",
                         date);
         } else {
-                uint64_t objects = s->end - s->index_end;
-                g_autofree char *size = format_size(objects * v->label.block_length);
+                g_autofree char *size = format_size((s->end - s->index_end) * v->label.block_length);
                 snprintf(text, sizeof(text),
-                        "the volume was not closed: %" PRIu64
-                        " objects (up to %s) follow the last index, of %s; mounted "
-                        "read-only as of that index: copy off what you need",
-                        objects, size, date);
+                        "the volume was not closed: up to %s follow the last index, of %s; it is read-only "
+                        "as of "
+                        "that index: copy off what you need",
+                        size, date);
         }
         volume_set_read_only(v, text);
+}
+
+/* Where data ends. */
+static int find_end(struct search *s)
+{
+        struct tape_position p;
+        int r = tape_space_eod(s->v->tape);
+        if (r == 0)
+                r = tape_get_position(s->v->tape, &p);
+        if (r < 0)
+                return r;
+        s->v->early_warning = p.eom;
+        s->end_known = true;
+        s->end = p.object;
+        return 0;
+}
+
+/* The index that the cartridge's memory names, if it is there and nothing follows it. Negative: it has to be
+ * searched for; whether there is something wrong with the tape is found out by that. */
+static int take_hint(struct search *s)
+{
+        struct coherency c;
+        int r = s->v->hint == HINT_NONE ? -ENODATA : volume_recall_index(s->v, &c);
+        if (r == 0 && s->v->hint == HINT_VERIFIED)
+                r = find_end(s);
+        if (r == 0)
+                r = tape_locate(s->v->tape, c.block);
+        if (r < 0)
+                return r;
+        s->start = c.block;
+        r = try_segment(s);
+        if (r == 0 && s->v->info.generation != c.generation)
+                r = -EUCLEAN;
+        if (r == 0 && s->end_known && s->end != s->index_end)
+                r = -ENODATA;
+        if (r == 0) {
+                s->end_known = true;
+                s->end = s->index_end;
+                return 0;
+        }
+        s->end_known = false;
+        log_debug("%s: the cartridge's memory does not agree with the tape; the index is searched for",
+                tape_address(s->v->tape));
+        tree_free(g_steal_pointer(&s->tree));
+        s->damage[0] = '\0';
+        return r;
+}
+
+static int search(struct search *s)
+{
+        if (take_hint(s) == 0)
+                return 0;
+        int r = tape_space_eod(s->v->tape);
+        if (r == 0)
+                return search_from_end(s);
+        return r == -ENODATA ? search_torn(s) : r;
 }
 
 int reel_find_index(Volume *v, Tree **tree, char why[static VOLUME_WHY_MAX])
 {
         struct search s = { .v = v };
-        int r = tape_space_eod(v->tape);
-        if (r == 0)
-                r = search_from_end(&s);
-        else if (r == -ENODATA)
-                r = search_torn(&s);
+        int r = search(&s);
         if (r == -ENOENT) {
                 snprintf(why, VOLUME_WHY_MAX,
                         "the volume has no valid index%s%s; copy its segments off with mt and dd",

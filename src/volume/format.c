@@ -70,7 +70,8 @@ static int check_blank(Tape *tape, bool force)
         if (r < 0 || identity.content == VOLUME_BLANK)
                 return r;
         return log_error(-EEXIST,
-                "%s: the tape is not blank: it has %s; force formatting if that is not needed any more",
+                "%s: the tape is not blank: it has %s; if that is not needed any more, use reelfs format "
+                "--force",
                 tape_address(tape), identity.description);
 }
 
@@ -141,5 +142,8 @@ int volume_format(Tape *tape, const struct volume_format *format)
                 r = labels_write(tape, &label, &content);
         if (r == 0)
                 r = volume_new(tape, &label, content, &v);
-        return r < 0 ? r : volume_commit(v, tree, true, NULL);
+        if (r < 0)
+                return r;
+        volume_sign_memory(v);
+        return volume_commit(v, tree, true, NULL);
 }

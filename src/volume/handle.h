@@ -10,16 +10,24 @@
 
 #define VOLUME_WHY_MAX 600
 
+/* What the cartridge's memory may do for the search of the last index. */
+enum volume_hint {
+        HINT_NONE,     /* nothing */
+        HINT_VERIFIED, /* say where it is; that nothing follows it is looked at on the tape */
+        HINT_TRUSTED,  /* that as well; not when anything is to be written */
+};
+
 struct Volume {
         Tape *tape; /* borrowed */
         const struct profile *profile;
         struct label label;
-        bool fixed_only; /* the drive has no variable blocks: the last one of a segment is padded */
+        bool fixed_only;    /* the drive has no variable blocks: the last one of a segment is padded */
         uint32_t min_block; /* bytes: a shorter last block is padded */
 
         /* Drive thread only. */
         char *buf; /* of whole blocks, page-aligned */
         size_t buf_size;
+        enum volume_hint hint;
         Tree *tree;         /* borrowed, for the reserve; the one that volume_open gave */
         uint64_t content;   /* first object behind the labels */
         uint64_t filemarks; /* before the end of data */
@@ -98,9 +106,21 @@ int reel_find_index(Volume *v, Tree **tree, char why[static VOLUME_WHY_MAX]);
 
 /* ---- open.c. (drive) */
 
-/* volume_open, but what is wrong with the data on the tape is not logged: it goes into why, when the volume
- * cannot be mounted, or becomes read_only_reason. why is empty after errors that were logged. */
-int volume_load(Tape *tape, bool read_only, Volume **ret, Tree **tree, char why[static VOLUME_WHY_MAX]);
+/* volume_open, but the memory's hint is used as hint says, and what is wrong with the data on the tape is not
+ * logged: it goes into why, when the volume cannot be mounted, or becomes read_only_reason. why is empty
+ * after errors that were logged. */
+int volume_load(Tape *tape, bool read_only, enum volume_hint hint, Volume **ret, Tree **tree,
+        char why[static VOLUME_WHY_MAX]);
+
+/* ---- memory.c. (drive) */
+
+struct coherency;
+/* Into the cartridge's memory: whose volume this is; where its last index is, right after the commit. */
+void volume_sign_memory(Volume *v);
+void volume_note_index(Volume *v);
+/* Where the memory says that the last index is. -ENODATA, -EOPNOTSUPP, not logged: it does not say, or what
+ * it says is of another volume, or of an earlier state of this one. */
+int volume_recall_index(Volume *v, struct coherency *c);
 
 /* ---- append.c. (drive) */
 
@@ -116,6 +136,9 @@ int volume_fail(Volume *v, int error);
  * it. attempted: the length of the segment being written, if all had gone well; last: that would have been
  * all of it. */
 void volume_settle(Volume *v, uint64_t attempted, bool last);
+/* The drive's count is not ours: nothing that was written since the last index is surely where it should be.
+ */
+void volume_distrust(Volume *v);
 /* Moves the end of data on by what was written. */
 void volume_advance(Volume *v, uint64_t objects, uint64_t bytes, bool early_warning);
 /* What a filemark is counted as, until the drive is asked again. LTO's take less. */

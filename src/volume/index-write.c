@@ -3,12 +3,14 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include <reelfs/log.h>
 #include <reelfs/util.h>
 
 #include "index.h"
 #include "keys.h"
 
 #define PROGRESS_NAMES 1024 /* between two reports */
+#define LOSSES_TOLD 100
 
 struct writer {
         const struct index_source *source;
@@ -17,6 +19,8 @@ struct writer {
         struct posix_defaults defaults;
         bool in_xattrs; /* <extendedattributes> is open */
         uint64_t names; /* in all, when the walk began */
+        unsigned told;  /* losses */
+        char loss[160]; /* what the entry being written has lost; empty: nothing */
 };
 
 /* ---- Elements. The full form has each on a line of its own. */
@@ -131,6 +135,8 @@ static int on_xattr(void *ctx, const char *name, const void *value, size_t size)
 {
         struct writer *w = ctx;
         g_autofree char *key = key_from_xattr(name);
+        if (w->loss[0] && strcmp(key, KEY_LOST) == 0)
+                return 0; /* there is news */
         write_xattr(w, key, value, size);
         return w->out->error;
 }
@@ -192,6 +198,8 @@ static int write_xattrs(struct writer *w, const struct tree_entry *entry, bool r
         if (root)
                 write_root_xattrs(w);
         write_posix(w, entry);
+        if (w->loss[0])
+                write_xattr(w, KEY_LOST, w->loss, strlen(w->loss));
         int r = tree_visit_xattrs(w->source->tree, entry, on_xattr, w);
         if (w->in_xattrs)
                 close_tag(w, "extendedattributes");
@@ -200,6 +208,22 @@ static int write_xattrs(struct writer *w, const struct tree_entry *entry, bool r
 }
 
 /* ---- Extents */
+
+/* A write failed. What is cut off here is gone when the volume is mounted again, but that it was there stays
+ * known. */
+static void tell_loss(struct writer *w, const struct tree_entry *entry, uint64_t kept, bool told)
+{
+        char time[TIME_TEXT_LENGTH + 1];
+        format_time_ns(w->source->head->update_time, time);
+        g_snprintf(w->loss, sizeof(w->loss),
+                "of %" G_GUINT64_FORMAT " bytes the first %" G_GUINT64_FORMAT " are on the tape",
+                entry->attr.size, kept);
+        w->result->lost++;
+        if (!told && w->told++ < LOSSES_TOLD)
+                log_warning("%s: %s, the others are lost", entry->name, w->loss);
+        g_strlcat(w->loss, "; a write failed before ", sizeof(w->loss));
+        g_strlcat(w->loss, time, sizeof(w->loss));
+}
 
 /* The file's length, as far as the tape has it: up to the first extent that is not there whole. *n: extents
  * below it. */
@@ -212,6 +236,8 @@ static uint64_t known_length(struct writer *w, const struct tree_entry *entry, s
                 if (place.usable >= e->length)
                         continue;
                 w->result->cut++;
+                if (place.lost)
+                        tell_loss(w, entry, e->file_offset + place.usable, place.told);
                 if (place.usable > 0)
                         (*n)++;
                 return e->file_offset + place.usable;
@@ -278,6 +304,7 @@ static int enter_directory(struct writer *w, const struct tree_entry *entry)
         write_readonly(w, entry);
         write_times(w, entry);
         element_number(w, "fileuid", entry->fileuid);
+        w->loss[0] = '\0';
         int r = write_xattrs(w, entry, root);
         open_group(w, "contents");
         return r;
@@ -286,6 +313,7 @@ static int enter_directory(struct writer *w, const struct tree_entry *entry)
 static int write_file(struct writer *w, const struct tree_entry *entry)
 {
         size_t n = 0;
+        w->loss[0] = '\0';
         uint64_t length = S_ISREG(entry->attr.mode) ? known_length(w, entry, &n) : 0;
         open_group(w, "file");
         element_name(w, "name", entry->name);

@@ -40,6 +40,8 @@ struct index_head {
 struct index_place {
         uint64_t block, usable;
         uint32_t byte_offset;
+        bool lost; /* what is not there will not come any more: a write failed */
+        bool told; /* and that was logged before */
 };
 
 struct index_source {
@@ -56,7 +58,9 @@ struct index_source {
 
 struct index_result {
         uint64_t names;
-        uint64_t cut; /* files of which something was left out, because it is not on the tape */
+        uint64_t cut;  /* files of which something was left out, because it is not on the tape */
+        uint64_t lost; /* those of them that a failed write has cut; the first ones not told before are logged
+                          by name */
 };
 
 /* The tree is locked meanwhile. Returns out->error, or -ENOMEM. */

@@ -18,6 +18,9 @@ char *key_from_xattr(const char *name);
 char *key_to_xattr(const char *key);
 bool key_is_internal(const char *key);
 
+/* Not ours in that sense: people see it as "user.reelfs-lost", and may take it away. */
+#define KEY_LOST "reelfs-lost"
+
 #define KEY_POSIX "reelfs.posix"
 #define KEY_LABEL "reelfs.label"
 #define KEY_DEFAULTS "reelfs.defaults"

@@ -33,7 +33,8 @@ static void note_loaded(Volume *v, Tree *tree)
         v->last = (struct index_size){ v->info.index_length, counts.names, counts.memory, v->segments.n };
 }
 
-int volume_load(Tape *tape, bool read_only, Volume **ret, Tree **tree, char why[static VOLUME_WHY_MAX])
+int volume_load(Tape *tape, bool read_only, enum volume_hint hint, Volume **ret, Tree **tree,
+        char why[static VOLUME_WHY_MAX])
 {
         struct label label;
         uint64_t content;
@@ -46,8 +47,10 @@ int volume_load(Tape *tape, bool read_only, Volume **ret, Tree **tree, char why[
                 r = tape_set_compression(tape, label.compression);
         if (r == 0)
                 r = volume_new(tape, &label, content, &v);
-        if (r == 0)
-                r = v->profile->find_index(v, tree, why);
+        if (r < 0)
+                return r;
+        v->hint = hint;
+        r = v->profile->find_index(v, tree, why);
         if (r < 0)
                 return r;
         check_writable(v, read_only);
@@ -60,7 +63,7 @@ int volume_load(Tape *tape, bool read_only, Volume **ret, Tree **tree, char why[
 int volume_open(Tape *tape, bool read_only, Volume **ret, Tree **tree)
 {
         char why[VOLUME_WHY_MAX];
-        int r = volume_load(tape, read_only, ret, tree, why);
+        int r = volume_load(tape, read_only, read_only ? HINT_TRUSTED : HINT_VERIFIED, ret, tree, why);
         if (r < 0)
                 return why[0] ? log_error(r, "%s: %s", tape_address(tape), why) : r;
         if ((*ret)->info.read_only_reason[0])

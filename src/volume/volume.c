@@ -158,6 +158,14 @@ uint64_t volume_segment_new(Volume *v, enum segment_kind kind)
         return v->next_id++;
 }
 
+void volume_segment_lost(Volume *v, uint64_t id)
+{
+        autounlock Volume *locked = volume_lock(v);
+        struct segment *s = segments_find(&v->segments, id);
+        if (s && s->state == SEGMENT_QUEUED)
+                s->state = SEGMENT_LOST;
+}
+
 static int copy_segment(const struct segment *from, struct segment *to)
 {
         if (!from)

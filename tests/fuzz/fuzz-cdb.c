@@ -3,7 +3,7 @@
  * then each command is
  *
  *   1 byte   bits 0-1: direction (3: a reset instead); bits 2-3: pieces of the buffer, less one; bit 4: the
- *            CDB has another length than its operation code says
+ *            CDB has another length than its operation code says; bit 5: from the second initiator
  *   2 bytes  little-endian: length of the buffer
  *   6-16     the CDB
  *
@@ -21,14 +21,16 @@ static const struct virtual_cartridge cartridges[] = {
         { .capacity = 64 << 10, .early_warning = 16 << 10 },
         { .capacity = 64 << 10, .early_warning = 16 << 10, .write_protected = true },
         { .capacity = 64 << 10, .early_warning = 16 << 10, .lacks = VIRTUAL_NO_VARIABLE, .fixed_block = 512 },
-        { .capacity = 1 << 20, .lacks = 0xff & ~VIRTUAL_NO_VARIABLE, .max_transfer = 1000 },
+        { .capacity = 1 << 20, .lacks = VIRTUAL_NO_ANYTHING & ~VIRTUAL_NO_VARIABLE, .max_transfer = 1000 },
         { .max_transfer = 1 << 20 },
 };
-static char *directory, *paths[G_N_ELEMENTS(cartridges)], *plain_path;
+static char *directory, *paths[G_N_ELEMENTS(cartridges)], *key_texts[G_N_ELEMENTS(cartridges)], *plain_path;
 
 static void remove_directory(void)
 {
+        g_autofree char *plain_key_file = g_strconcat(plain_path, ".cartridge", NULL);
         g_unlink(plain_path);
+        g_unlink(plain_key_file);
         for (size_t i = 0; i < G_N_ELEMENTS(cartridges); i++) {
                 g_autofree char *key_file = g_strconcat(paths[i], ".cartridge", NULL);
                 g_unlink(key_file);
@@ -46,6 +48,8 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
         for (size_t i = 0; i < G_N_ELEMENTS(cartridges); i++) {
                 paths[i] = g_strdup_printf("%s/%zu", directory, i);
                 g_assert_cmpint(virtual_create(paths[i], &cartridges[i]), ==, 0);
+                g_autofree char *key_file = g_strconcat(paths[i], ".cartridge", NULL);
+                g_assert_true(g_file_get_contents(key_file, &key_texts[i], NULL, NULL));
         }
         atexit(remove_directory);
         return 0;
@@ -69,7 +73,8 @@ static void limit_filemarks(uint8_t *cdb)
 static void check_answer(const struct transport_command *c, size_t size)
 {
         bool check = c->status == TRANSPORT_STATUS_CHECK_CONDITION;
-        g_assert_true(check || c->status == TRANSPORT_STATUS_GOOD);
+        g_assert_true(check || c->status == TRANSPORT_STATUS_GOOD ||
+                c->status == TRANSPORT_STATUS_RESERVATION_CONFLICT);
         g_assert_true(check == (c->sense_length > 0));
         g_assert_cmpuint(c->sense_length, <=, TRANSPORT_SENSE_MAX);
         g_assert_cmpuint(c->residual, <=, size);
@@ -92,6 +97,7 @@ static void run(Transport *t, struct input *in)
         limit_filemarks(c.cdb);
         if (flags & 0x10)
                 c.cdb_length = c.cdb_length == 16 ? 6 : 16;
+        virtual_set_initiator(t, flags & 0x20 ? 2 : 1);
         if (c.direction == 3)
                 return virtual_reset(t);
         for (int i = 0; i < c.iovcnt; i++) {
@@ -108,12 +114,28 @@ static void run(Transport *t, struct input *in)
                 g_free(iov[i].iov_base);
 }
 
+static void take_attentions(struct fixture *f)
+{
+        while (none(f, CDB(0, 0, 0, 0, 0, 0)) >> 16 == 0x06)
+                ;
+}
+
+/* A reset has taken what RESERVE reserved; the rest is cleared by who registers for that. */
+static void clear_reservations(struct fixture *f)
+{
+        uint8_t list[24] = { [7] = 1, [15] = 1 };
+        virtual_set_initiator(f->t, 1);
+        take_attentions(f);
+        g_assert_cmphex(out(f, list, 24, CDB(0x5f, 6, 0, 0, 0, 0, 0, 0, 24, 0)), ==, GOOD);
+        g_assert_cmphex(out(f, list, 24, CDB(0x5f, 3, 0, 0, 0, 0, 0, 0, 24, 0)), ==, GOOD);
+}
+
 /* Loaded, rewound, modes as at power on. */
 static void make_ready(struct fixture *f)
 {
         virtual_reset(f->t);
-        while (none(f, CDB(0, 0, 0, 0, 0, 0)) >> 16 == 0x06)
-                ;
+        clear_reservations(f);
+        none(f, CDB(0, 0, 0, 0, 0, 0));
         if (sense(f) != 0x023a00)
                 return;
         g_assert_cmphex(none(f, CDB(0x1b, 0, 0, 0, 1, 0)), ==, GOOD);
@@ -141,7 +163,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         size_t which = first % G_N_ELEMENTS(cartridges);
         struct fixture f = { .path = paths[which] };
         g_autoptr(GByteArray) content = NULL;
+        g_autofree char *key_file = g_strconcat(f.path, ".cartridge", NULL);
         g_assert_cmpint(truncate(f.path, 0), ==, 0);
+        g_assert_true(g_file_set_contents(key_file, key_texts[which], -1, NULL));
         g_assert_cmpint(virtual_open(f.path, false, &f.t), ==, 0);
         for (unsigned i = 0; i < COMMANDS_MAX && in.left > 0; i++)
                 run(f.t, &in);

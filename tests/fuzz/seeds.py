@@ -81,6 +81,11 @@ def command(direction, length, cdb, data=b"", pieces=1):
     return struct.pack("<BH", direction | (pieces - 1) << 2, length) + bytes(cdb) + data
 
 
+def second(commands):
+    """The same command from the second initiator."""
+    return bytes((commands[0] | 0x20,)) + commands[1:]
+
+
 def be24(number):
     return struct.pack(">I", number)[1:]
 
@@ -113,6 +118,36 @@ def space16(code, count):
     return command(NONE, 0, struct.pack(">BBHqI", 0x91, code, 0, count, 0))
 
 
+def report(cdb, length):
+    return command(IN, length, cdb)
+
+
+def persistent_reserve(action, kind, key, action_key):
+    return command(OUT, 24, struct.pack(">BBBHI B", 0x5f, action, kind, 0, 24, 0), struct.pack(">QQ8x", key, action_key))
+
+
+def write_attributes(*attributes):
+    body = b"".join(struct.pack(">HBH", number, form, len(value)) + value for number, form, value in attributes)
+    parameters = struct.pack(">I", len(body)) + body
+    return command(OUT, len(parameters), struct.pack(">BB8xIBB", 0x8d, 1, len(parameters), 0, 0), parameters)
+
+
+def read_attributes(action, first):
+    return report(struct.pack(">BB6xHIBB", 0x8c, action, first, 96, 0, 0), 96)
+
+
+def attribute(number, form, value):
+    return struct.pack(">HBH", number, form, len(value)) + value
+
+
+def attribute_seeds():
+    coherency = struct.pack(">BQQQH5s36sBB", 8, 3, 7, 4711, 43, b"REEL\0", b"0" * 36, 0, 1)
+    yield attribute(0x0009, 0x80, b"\0\0\0\3") + attribute(0x0800, 1, b"REELFS  ")
+    yield attribute(0x080C, 0, coherency)
+    yield attribute(0x0803, 2, "größe".encode().ljust(160, b"\0")) + attribute(0x0804, 1, b"")
+    yield attribute(0x0800, 1, b"REELFS  ")[:-1]
+
+
 def cdb_seeds():
     ready, rewind, filemark, flush = plain(0), plain(1), plain(0x10, 1, 0, 0, 1), plain(0x10)
     position = command(IN, 32, (0x34, 6) + (0,) * 8) + command(IN, 20, (0x34,) + (0,) * 9)
@@ -121,7 +156,7 @@ def cdb_seeds():
     any_block = transfer(READ, 2, 200, 200)
     inquiry = command(IN, 96, (0x12, 0, 0, 0, 96, 0))
     mode_sense = command(IN, 96, (0x1a, 0, 0x3f, 0, 96, 0)) + command(IN, 96, (0x5a, 0, 0x3f) + (0,) * 5 + (96, 0))
-    log_sense = b"".join(command(IN, 96, (0x4d, 0, 0x40 | page) + (0,) * 5 + (96, 0)) for page in (0, 0x31))
+    log_sense = b"".join(command(IN, 96, (0x4d, 0, 0x40 | page) + (0,) * 5 + (96, 0)) for page in (0, 0x0c, 0x17, 0x2e, 0x31))
     limits, luns = command(IN, 6, (5,) + (0,) * 5), command(IN, 16, (0xa0,) + (0,) * 8 + (16, 0, 0))
     request_sense = command(IN, 252, (3, 1, 0, 0, 252, 0))
     descriptor_sense = bytes((0, 0, 0x10, 0, 0x0a, 0x0a, 4) + (0,) * 9)
@@ -145,11 +180,25 @@ def cdb_seeds():
         (unlimited, ready, command(OUT, 16, (0x55,) + (0,) * 7 + (16, 0), descriptor_sense), any_block),
         (unlimited, ready, prevent, unload, allow, unload, rewind, load, ready, command(RESET, 0, (0,) * 6), ready),
     )
+    runs += (
+        (unlimited, ready, report((0xa3, 0x0c, 0x80) + (0,) * 6 + (96, 0, 0), 96),
+         report((0xa3, 0x0c, 0x83, 0x34, 0, 6, 0, 0, 0, 96, 0, 0), 96), report((0x44,) + (0,) * 7 + (96, 0), 96),
+         report((0x44, 3) + (0,) * 6 + (96, 0), 96), command(IN, 96, (0x12, 1, 0xb0, 0, 96, 0))),
+        (unlimited, ready, write_attributes((0x0800, 1, b"REELFS  "), (0x0805, 0, b"\x81")), read_attributes(0, 9), block,
+         read_attributes(0, 0x0800), read_attributes(1, 0), read_attributes(5, 0), read_attributes(2, 0),
+         write_attributes((0x0800, 1, b"")), block, read_attributes(0, 0)),
+        (unlimited, ready, second(ready), persistent_reserve(0, 0, 0, 1), persistent_reserve(1, 3, 1, 0), block,
+         second(block), second(persistent_reserve(6, 0, 0, 2)), second(persistent_reserve(4, 6, 2, 1)), block,
+         report((0x5e, 3) + (0,) * 6 + (96, 0), 96), report((0x5e, 1) + (0,) * 6 + (96, 0), 96), second(block),
+         second(persistent_reserve(2, 6, 2, 0)), second(persistent_reserve(3, 0, 2, 0)), ready),
+        (0, ready, second(ready), plain(0x16), second(plain(0x16)), second(block), second(plain(0x17)), plain(0x17),
+         second(plain(0x16)), block, write, space6(2, 1), space6(2, -1), report((0x34, 8) + (0,) * 6 + (32, 0), 32)),
+    )
     for cartridge, *commands in runs:
         yield bytes((cartridge,)) + b"".join(commands)
 
 
-SEEDS = {"acl": acl_seeds, "sense": sense_seeds, "tap": tap_seeds, "cdb": cdb_seeds}
+SEEDS = {"acl": acl_seeds, "attribute": attribute_seeds, "sense": sense_seeds, "tap": tap_seeds, "cdb": cdb_seeds}
 
 
 def main():

@@ -14,6 +14,7 @@ find "$work/real" -type f -size -20k | head -n 3000 >"$work/names"
 
 format_tape
 mount_tape
+[[ $(<"/sys/class/bdi/$(mountpoint -d "$mnt")/read_ahead_kb") -eq 1024 ]] || fail "the kernel reads ahead as little as ever"
 
 note "cp -a"
 cp -a "$work/special" "$mnt/cp"

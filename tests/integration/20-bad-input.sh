@@ -156,6 +156,12 @@ cmp "$tape" "$work/good.tap" || fail "a mount without changes has written"
 expect_failure 1 'nothing is mounted' unmount_tape
 expect_failure 1 'not one of reelfs' "$REELFS" unmount /proc
 
+note "drives of the kernel"
+expect_failure 2 'argument is missing' "$REELFS" drive
+expect_failure 2 'not a name' "$REELFS" drive --name a/b "$tape"
+expect_failure 2 'not a size' "$REELFS" drive --max-transfer 1 "$tape"
+expect_failure 1 'only root' setpriv --reuid 65534 "$REELFS" drive "$tape"
+
 note "full"
 rm -f "$tape"
 "$REELFS" format --capacity 64M "$tape"

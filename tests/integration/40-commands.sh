@@ -9,7 +9,7 @@ source "$(dirname "$0")/lib.sh"
 note "help"
 "$REELFS" --help | grep -q segments
 "$REELFS" --version | grep -qE '^reelfs [0-9]'
-for command in format mount unmount sync info list segments check eject; do
+for command in format mount unmount sync info list devices segments check eject drive; do
     "$REELFS" "$command" --help >"$work/help"
     grep -q "^Usage: reelfs $command" "$work/help" || fail "$command --help"
 done
@@ -28,6 +28,13 @@ expect_failure 2 'volume-id' "$REELFS" format --volume-id toolong1 "$tape"
 expect_failure 2 'block-length' "$REELFS" format --block-length=many "$tape"
 expect_failure 2 'buffer=1' "$REELFS" mount -o buffer=1 "$tape" "$mnt"
 expect_failure 2 'commit=soon' "$REELFS" mount -o rw,commit=soon "$tape" "$mnt"
+expect_failure 2 'io=sideways: auto, direct, mmap and indirect' "$REELFS" mount -o io=sideways "$tape" "$mnt"
+expect_failure 2 'io: sideways' "$REELFS" info --io sideways "$tape"
+expect_failure 2 'devices: takes no arguments' "$REELFS" devices /dev/sg0
+expect_failure 2 'frob: no such mount option' "$REELFS" mount -o ro,frob=1 "$tape" "$mnt"
+expect_failure 2 'ro takes no value' "$REELFS" mount -o ro=1 "$tape" "$mnt"
+expect_failure 2 'io takes a value' "$REELFS" mount -o io "$tape" "$mnt"
+expect_failure 1 'nosuch\.tap: no such cartridge; reelfs format makes one' "$REELFS" drive "$work/nosuch.tap"
 expect_failure 16 'argument is missing' "$REELFS" check
 expect_failure 16 'argument is missing' "$work/fsck.reelfs" -a
 [[ ! -e $tape ]] || fail "a usage error made a cartridge"
@@ -50,7 +57,8 @@ setfattr -n user.note -v text "$mnt/directory/hello"
 note "info of a mount"
 "$REELFS" info "$mnt" >"$work/info"
 grep -q "$tape" "$work/info"
-"$REELFS" info --json "$mnt" | python3 -m json.tool >/dev/null
+if grep -q 'read only reason' "$work/info"; then fail "a reason for nothing: $(<"$work/info")"; fi
+"$REELFS" info --json "$mnt" >"$work/info-mount"
 "$REELFS" sync "$mnt"
 unmount_tape
 
@@ -58,6 +66,15 @@ note "info"
 "$REELFS" info "$tape" >"$work/info"
 grep -q ABC123 "$work/info"
 grep -q '64 KiB' "$work/info"
+"$REELFS" info --io direct "$tape" >/dev/null 2>"$work/said"
+grep -q 'io= has no effect' "$work/said"
+REELFS_FAULT=frob expect_failure 1 'reelfs-fault\(7\)' "$REELFS" info "$tape"
+expect_failure 1 'no tape drive has this serial number' "$REELFS" info serial:NOBODY
+expect_failure 1 'no such file, and no tape drive' "$REELFS" info NOBODY
+
+note "devices"
+"$REELFS" devices --quick >/dev/null
+"$REELFS" devices --quick --json | python3 -m json.tool >/dev/null
 "$REELFS" info --json "$tape" | python3 -c '
 import json, sys
 info = json.load(sys.stdin)
@@ -65,7 +82,11 @@ volume = info["volume"]
 assert volume["name"] == "Nitrate & \"Safety\"", volume
 assert volume["block_length"] == 65536 and volume["files"] == 5 and volume["directories"] == 2, volume
 assert info["medium"]["capacity"] > 0, info
-assert info["drive"]["product"], info'
+assert info["drive"]["product"], info
+mount = json.load(open(sys.argv[1]))["mount"]
+for key in "name", "uuid", "format", "formatted", "block_length", "files", "directories", "bytes_in_files":
+    assert mount[key] == volume[key], (key, mount, volume)
+assert "last_index" in mount and "last_index" in volume' "$work/info-mount"
 
 note "list"
 "$REELFS" list "$tape" >"$work/list"

@@ -3,6 +3,8 @@
 # A drive that we did not write, behind iSCSI: the tape of tgt, which cannot locate, tell its position or count.
 # timeout: 400
 # quick
+# shellcheck source=tests/lib/tgt.sh
+source "$(dirname "$0")/../lib/tgt.sh"
 # shellcheck source=tests/integration/lib.sh
 source "$(dirname "$0")/lib.sh"
 
@@ -20,24 +22,16 @@ target() {
     timeout 20 tgtadm -C "$control" --lld iscsi "$@"
 }
 
-# A page fault for each page of each command otherwise.
 start_target() {
     local i
-    MALLOC_MMAP_THRESHOLD_=268435456 MALLOC_TRIM_THRESHOLD_=1073741824 MALLOC_TOP_PAD_=67108864 \
-        tgtd -f --iscsi portal=127.0.0.1:"$port" -C "$control" >"$work/tgtd.log" 2>&1 &
+    run_tgtd "$port" -C "$control" >"$work/tgtd.log" 2>&1 &
     daemon=$!
     for ((i = 0; i < 100; i++)); do
         kill -0 "$daemon" 2>/dev/null || return 1
         target --mode target --op show >/dev/null 2>&1 && break
         sleep 0.1
     done
-    target --mode target --op new --tid 1 --targetname "$iqn"
-    for value in MaxRecvDataSegmentLength=1048576 MaxXmitDataSegmentLength=1048576 FirstBurstLength=1048576 \
-        MaxBurstLength=16776192 InitialR2T=No; do
-        target --mode target --op update --tid 1 --name "${value%=*}" --value "${value#*=}"
-    done
-    target --mode logicalunit --op new --tid 1 --lun 1 --device-type tape --backing-store "$work/image"
-    target --mode target --op bind --tid 1 --initiator-address ALL
+    offer_tape "$iqn" "$work/image"
 }
 
 stop_target() {
@@ -115,15 +109,19 @@ unmount_drive
 [[ $("$REELFS" segments "$address" | wc -l) -gt 10 ]] || fail "segments"
 
 note "the session is dropped while a file is written"
+drop_sessions() {
+    local session
+    while read -r session; do
+        target --mode conn --op delete --tid 1 --sid "$session" --cid 0 2>/dev/null || true
+    done < <(target --mode conn --op show --tid 1 | sed -n 's/^Session: //p')
+}
 head -c 300M /dev/urandom >"$work/large"
 mount_drive
 cp "$work/large" "$mnt/dropped" &
 copy=$!
 for ((i = 0; i < 8; i++)); do
     sleep 0.1
-    while read -r session; do
-        target --mode conn --op delete --tid 1 --sid "$session" --cid 0 2>/dev/null || true
-    done < <(target --mode conn --op show --tid 1 | sed -n 's/^Session: //p')
+    drop_sessions
 done
 wait "$copy" || fail "the copy failed: $(cat "$work/mount.log")"
 unmount_drive || fail "not closed: $(cat "$work/mount.log")"
@@ -132,7 +130,44 @@ mount_drive
 cmp "$work/large" "$mnt/dropped"
 compare_trees "$work/real" "$mnt/real"
 
+unmount_drive
+
+note "sessions are dropped all the time: small files, sync, unmount, reading, a look at the tape"
+# $@ while they are dropped
+with_drops() {
+    local status=0 dropper
+    rm -f "$work/enough"
+    until [[ -e $work/enough ]]; do
+        sleep 0.3
+        drop_sessions
+    done &
+    dropper=$!
+    "$@" || status=$?
+    touch "$work/enough"
+    wait "$dropper"
+    return "$status"
+}
+write_small() {
+    cp -a "$work/real" "$mnt/small"
+    "$REELFS" sync "$mnt"
+    cp -a "$work/special" "$mnt/small/special"
+    unmount_drive
+}
+read_small() {
+    compare_trees "$work/special" "$mnt/small/special"
+    unmount_drive
+}
+look() {
+    "$REELFS" info "$address" >/dev/null && "$REELFS" check "$address" >/dev/null
+}
+mount_drive
+with_drops write_small || fail "not written: $(cat "$work/mount.log")"
+mount_drive
+with_drops read_small || fail "not read: $(cat "$work/mount.log")"
+with_drops look || fail "not looked at"
+
 note "the target is killed while a file is written, and comes back"
+mount_drive
 cp "$work/large" "$mnt/killed" &
 copy=$!
 sleep 0.2
@@ -141,12 +176,13 @@ sleep 1
 start_target
 wait "$copy" || fail "the copy failed: $(cat "$work/mount.log")"
 unmount_drive || fail "not closed: $(cat "$work/mount.log")"
-mount_drive
+mount_drive -o buffer=64M
 cmp "$work/large" "$mnt/killed"
 compare_trees "$work/real" "$mnt/real"
 
 note "the target is gone for good: no hang, and what was committed is there when it is back"
-cp "$work/large" "$mnt/gone" &
+# More than fits into memory and what is written until then.
+cat "$work/large" "$work/large" "$work/large" "$work/large" >"$mnt/gone" &
 copy=$!
 sleep 0.2
 stop_target

@@ -34,6 +34,7 @@ struct fake {
         const struct step *steps;
         size_t count, next;
         bool scripted;
+        bool fallback; /* when the script has ended, answers as at open */
         bool closed;
         bool empty;
         const uint8_t *lacks; /* opcodes, ends with FFh */
@@ -42,6 +43,7 @@ struct fake {
         uint32_t max_block, min_block, block_length;
         uint8_t device_specific;
         unsigned selects;
+        size_t max_transfer; /* 0: 16 blocks */
 };
 
 static inline void fake_put_sense(struct transport_command *c, const struct step *s)
@@ -164,7 +166,7 @@ static inline int fake_execute(Transport *t, struct transport_command *c)
         static const struct step no_medium = { .flags_key = 0x2, .asc = 0x3a };
         c->status = TRANSPORT_STATUS_GOOD;
         c->sense_length = c->residual = 0;
-        if (f->scripted)
+        if (f->scripted && !(f->fallback && f->next == f->count))
                 return fake_follow(f, c);
         for (const uint8_t *p = f->lacks; p && *p != 0xff; p++)
                 if (*p == c->cdb[0]) {
@@ -180,7 +182,8 @@ static inline int fake_execute(Transport *t, struct transport_command *c)
 
 static inline void fake_limits(Transport *t, struct transport_limits *limits)
 {
-        *limits = (struct transport_limits){ .max_transfer = 16 * FAKE_BLOCK, .alignment = 512 };
+        size_t max = ((struct fake *)t)->max_transfer;
+        *limits = (struct transport_limits){ .max_transfer = max ? max : 16 * FAKE_BLOCK, .alignment = 512 };
 }
 
 static inline void fake_close(Transport *t)

@@ -551,7 +551,7 @@ int main(int argc, char **argv)
 {
         static const struct virtual_cartridge old = { .lacks = VIRTUAL_NO_LOCATE16 | VIRTUAL_NO_LOCATE10 |
                         VIRTUAL_NO_READ_POSITION | VIRTUAL_NO_SPACE16 | VIRTUAL_NO_MODE10 |
-                        VIRTUAL_NO_CAPACITY,
+                        VIRTUAL_NO_CAPACITY | VIRTUAL_NO_ATTRIBUTES,
                 .max_transfer = 2 * BLOCK };
         static const struct virtual_cartridge fixed = { .lacks = VIRTUAL_NO_VARIABLE, .fixed_block = 4096 };
         static const struct virtual_cartridge small_fixed = { .capacity = 24 << 20,

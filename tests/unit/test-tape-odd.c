@@ -250,7 +250,7 @@ static void test_odd_not_closed(void)
         odd_remount(&r, false);
         volume_get_info(r.v, &info);
         g_assert_true(info.read_only);
-        g_assert_nonnull(strstr(info.read_only_reason, "not closed: 4 objects"));
+        g_assert_nonnull(strstr(info.read_only_reason, "not closed: up to 256 KiB follow"));
         verify_all(&r, 4);
         rig_clear(&r);
 }
@@ -325,12 +325,32 @@ static void test_lost(const void *data)
         lose_everywhere(which & 1, (enum odd_loss)(which >> 2), which & 2);
 }
 
+/* A flush after reading, in the midst of the tape, where no end of data can tell what has become of it. */
+static void test_lost_flush(const void *tame)
+{
+        struct rig r;
+        odd_start(&r, tame);
+        write_all(&r, 4);
+        g_assert_cmpint(rig_commit(&r), ==, 0);
+        struct odd *o = odd_remount(&r, tame);
+        verify_all(&r, 3);
+        o->lose_opcode = 0x10;
+        o->lose_at = 1;
+        g_assert_cmpint(tape_write_filemarks(r.tape, 0, false, NULL), ==, 0);
+        g_assert_cmpuint(o->lost, ==, 1);
+        verify_all(&r, 4);
+        g_assert_cmpuint(rig_problems(&r), ==, 0);
+        rig_clear(&r);
+}
+
 int main(int argc, char **argv)
 {
         g_test_init(&argc, &argv, NULL);
         g_test_add_func("/odd/volume", test_odd_volume);
         g_test_add_func("/odd/not-closed", test_odd_not_closed);
         g_test_add_func("/odd/filemarks", test_odd_filemarks);
+        g_test_add_data_func("/odd/lost/flush/odd", NULL, test_lost_flush);
+        g_test_add_data_func("/odd/lost/flush/tame", "", test_lost_flush);
         for (unsigned which = 0; which < 16; which++) {
                 g_autofree char *name = g_strdup_printf("/odd/lost/%s/%s/%s", which & 1 ? "tame" : "odd",
                         which & 2 ? "rewound" : "in-place",

@@ -30,13 +30,16 @@ static void write_one(struct rig *r, int error)
         g_assert_cmpuint(written, ==, error ? 0 : 1);
 }
 
-/* Block length, position, and only then the write again. */
+/* Block length, position, and only then the write again; the position also after what should have changed
+ * nothing. */
 static void test_reset_in_place(void)
 {
         struct rig *r = rig_proved(lacks_nothing);
         PLAY(r, RESET("0a"), SELECT, AT("00000001"), { .cdb = "0a" });
         write_one(r, 0);
-        PLAY(r, { .cdb = "0a", .flags_key = 6, .asc = 0x3f }, { .cdb = "0a" });
+        PLAY(r, { .cdb = "0a", .flags_key = 6, .asc = 0x3f }, AT("00000002"), { .cdb = "0a" });
+        write_one(r, 0);
+        PLAY(r, { .cdb = "0a", .status = TRANSPORT_STATUS_BUSY }, AT("00000003"), { .cdb = "0a" });
         write_one(r, 0);
         g_assert_cmpuint(r->log.errors, ==, 0);
         rig_free(r);

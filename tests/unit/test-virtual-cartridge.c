@@ -450,7 +450,7 @@ static void test_addresses(void)
         g_assert_cmpint(transport_open(f.path, false, &f.t), ==, -ENOENT);
         g_assert_cmpint(transport_open(f.directory, false, &f.t), ==, -EINVAL);
         g_assert_cmpint(transport_open("/dev/null", false, &f.t), ==, -EINVAL);
-        g_assert_nonnull(strstr(f.message, "virtual cartridges"));
+        g_assert_nonnull(strstr(f.message, "neither a tape drive"));
         g_assert_cmpint(transport_open("tape://host/target/0", false, &f.t), ==, -EINVAL);
         g_assert_nonnull(strstr(f.message, "no such kind of address"));
         g_assert_cmpuint(f.messages, ==, 4);

@@ -30,7 +30,7 @@ static void test_capacity(void)
         g_assert_cmphex(in(&f, page, 64, CDB(0x4d, 0, 0x71, 0, 0, 0, 3, 0, 64, 0)), ==, GOOD);
         g_assert_cmpmem(page, 8, ((uint8_t[]){ 0x31, 0, 0, 16, 0, 3, 3, 4 }), 8);
         g_assert_cmphex(in(&f, page, 64, CDB(0x4d, 0, 0x40, 0, 0, 0, 0, 0, 64, 0)), ==, GOOD);
-        g_assert_cmpmem(page, 6, ((uint8_t[]){ 0, 0, 0, 2, 0, 0x31 }), 6);
+        g_assert_cmpmem(page, 9, ((uint8_t[]){ 0, 0, 0, 5, 0, 0x0c, 0x17, 0x2e, 0x31 }), 9);
         g_assert_cmphex(write_filemarks(&f, 1, true), ==, GOOD);
         /* Early warning: a success. */
         g_assert_cmphex(out(&f, data, 4 * mib, CDB(0x0a, 1, 0, 0, 4, 0)), ==, 0x000002);
@@ -123,6 +123,13 @@ static void test_lacks(void)
                 { VIRTUAL_NO_MODE10, { 0x5a, 0, 0x3f }, 10 },
                 { VIRTUAL_NO_MODE10, { 0x55 }, 10 },
                 { VIRTUAL_NO_CAPACITY, { 0x4d, 0, 0x71 }, 10 },
+                { VIRTUAL_NO_RESERVE, { 0x17 }, 6 },
+                { VIRTUAL_NO_RESERVE, { 0x57 }, 10 },
+                { VIRTUAL_NO_PERSISTENT, { 0x5e }, 10 },
+                { VIRTUAL_NO_DENSITY, { 0x44 }, 10 },
+                { VIRTUAL_NO_OPCODES, { 0xa3, 0x0c }, 12 },
+                { VIRTUAL_NO_ATTRIBUTES, { 0x8c }, 16 },
+                { VIRTUAL_NO_ATTRIBUTES, { 0x8d }, 16 },
         };
         for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
                 struct fixture f;
@@ -130,6 +137,33 @@ static void test_lacks(void)
                 g_assert_cmphex(none(&f, cases[i].cdb, cases[i].length), ==, 0x052000);
                 for (size_t j = 0; j < G_N_ELEMENTS(cases); j++)
                         if (cases[j].lacks != cases[i].lacks && cases[j].cdb[0] != 0x34)
+                                g_assert_cmphex(none(&f, cases[j].cdb, cases[j].length), ==, GOOD);
+                fixture_clear(&f);
+        }
+}
+
+/* These are forms of commands that there are: an invalid field. */
+static void test_lacks_forms(void)
+{
+        static const struct {
+                unsigned lacks;
+                uint8_t cdb[16], length, byte;
+        } cases[] = {
+                { VIRTUAL_NO_VPD, { 0x12, 1 }, 6, 1 },
+                { VIRTUAL_NO_CAPACITY_PAGE, { 0x4d, 0, 0x71 }, 10, 2 },
+                { VIRTUAL_NO_VOLUME_PAGE, { 0x4d, 0, 0x57 }, 10, 2 },
+                { VIRTUAL_NO_ALERT_PAGE, { 0x4d, 0, 0x6e }, 10, 2 },
+                { VIRTUAL_NO_SEQUENTIAL_PAGE, { 0x4d, 0, 0x4c }, 10, 2 },
+                { VIRTUAL_NO_LONG_POSITION, { 0x34, 8 }, 10, 1 },
+                { VIRTUAL_NO_SEQUENTIAL_FILEMARKS, { 0x11, 2 }, 6, 1 },
+        };
+        for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+                struct fixture f;
+                fixture_create(&f, &(struct virtual_cartridge){ .lacks = cases[i].lacks });
+                g_assert_cmphex(none(&f, cases[i].cdb, cases[i].length), ==, 0x052400);
+                g_assert_cmpuint(sg_get_unaligned_be16(f.c.sense + 16), ==, cases[i].byte);
+                for (size_t j = 0; j < G_N_ELEMENTS(cases); j++)
+                        if (j != i)
                                 g_assert_cmphex(none(&f, cases[j].cdb, cases[j].length), ==, GOOD);
                 fixture_clear(&f);
         }
@@ -176,6 +210,7 @@ int main(int argc, char **argv)
         g_test_add_func("/virtual-limits/unlimited-capacity", test_unlimited_capacity);
         g_test_add_func("/virtual-limits/write-protected", test_write_protected);
         g_test_add_func("/virtual-limits/lacks", test_lacks);
+        g_test_add_func("/virtual-limits/lacks-forms", test_lacks_forms);
         g_test_add_func("/virtual-limits/lacks-eom-position", test_lacks_eom_position);
         g_test_add_func("/virtual-limits/fixed-only", test_fixed_only);
         return g_test_run();

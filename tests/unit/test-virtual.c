@@ -23,11 +23,15 @@ static void test_inquiry(void)
         g_assert_cmpuint(f.c.residual, ==, 0);
 
         g_assert_cmphex(in(&f, data, sizeof(data), CDB(0x12, 1, 0, 0, sizeof(data), 0)), ==, GOOD);
-        g_assert_cmpmem(data, 7, ((uint8_t[]){ 1, 0, 0, 3, 0, 0x80, 0x83 }), 7);
+        g_assert_cmpmem(data, 8, ((uint8_t[]){ 1, 0, 0, 4, 0, 0x80, 0x83, 0xb0 }), 8);
         g_assert_cmphex(in(&f, serial, sizeof(serial), CDB(0x12, 1, 0x80, 0, sizeof(serial), 0)), ==, GOOD);
         g_assert_cmpuint(serial[3], ==, 10);
         g_assert_cmphex(in(&f, data, sizeof(data), CDB(0x12, 1, 0x83, 0, sizeof(data), 0)), ==, GOOD);
         g_assert_cmpmem(data + 32, 10, serial + 4, 10);
+        g_assert_cmpmem(data + 42, 4, ((uint8_t[]){ 1, 3, 0, 8 }), 4);
+        g_assert_cmphex(data[46] >> 4, ==, 3);
+        g_assert_cmphex(in(&f, data, sizeof(data), CDB(0x12, 1, 0xb0, 0, sizeof(data), 0)), ==, GOOD);
+        g_assert_cmpmem(data, 6, ((uint8_t[]){ 1, 0xb0, 0, 2, 0, 0 }), 6);
         g_assert_cmphex(in(&f, data, sizeof(data), CDB(0x12, 1, 0x84, 0, sizeof(data), 0)), ==, 0x052400);
         g_assert_cmphex(in(&f, data, sizeof(data), CDB(0x12, 0, 0x80, 0, sizeof(data), 0)), ==, 0x052400);
 
@@ -70,7 +74,7 @@ static void test_rejects(void)
                 uint8_t bit;
         } rejected[] = {
                 { { 0x02 }, 6, 0x052000 },
-                { { 0xa3, 0x0c }, 12, 0x052000 },
+                { { 0xa4, 0x0c }, 12, 0x052000 },
                 { { 0x00, 0x01 }, 6, 0x052400, 1, 0 },
                 { { 0x00, 0, 0, 0, 0, 0x04 }, 6, 0x052400, 5, 2 },
                 { { 0x01, 0x02 }, 6, 0x052400, 1, 1 },
@@ -81,19 +85,18 @@ static void test_rejects(void)
                 { { 0x0a, 0x00, 0xff, 0xff, 0xff }, 6, 0x052400, 2, 7 }, /* more than the block limits say */
                 { { 0x08, 0x00, 0x80, 0x00, 0x01 }, 6, 0x052400, 2, 7 },
                 { { 0x10, 0x02, 0, 0, 1 }, 6, 0x052400, 1, 1 }, /* setmarks */
-                { { 0x11, 0x02, 0, 0, 1 }, 6, 0x052400, 1, 3 },
                 { { 0x11, 0x04, 0, 0, 1 }, 6, 0x052400, 1, 3 },
                 { { 0x1a, 0, 0xc0, 0, 0 }, 6, 0x053900 },
                 { { 0x1a, 0, 0x1c, 0, 0 }, 6, 0x052400, 2, 5 },
                 { { 0x1a, 0, 0x0a, 1, 0 }, 6, 0x052400, 3, 7 },
                 { { 0x1b, 0, 0, 0, 0x04 }, 6, 0x052400, 4, 2 },
                 { { 0x1e, 0, 0, 0, 0x02 }, 6, 0x052400, 4, 1 },
-                { { 0x2b, 0x04 }, 10, 0x052400, 1, 2 },
+                { { 0x2b, 0x08 }, 10, 0x052400, 1, 3 },
                 { { 0x2b, 0x02, 0, 0, 0, 0, 0, 0, 1 }, 10, 0x052400, 8, 7 },
-                { { 0x34, 0x08 }, 10, 0x052400, 1, 4 },
-                { { 0x34, 0x00, 0, 0, 0, 0, 0, 0, 20 }, 10, 0x052400, 8, 4 },
+                { { 0x34, 0x07 }, 10, 0x052400, 1, 4 },
+                { { 0x34, 0x06, 0, 0, 0, 0, 0, 0, 20 }, 10, 0x052400, 8, 4 },
                 { { 0x4d, 0, 0x31 }, 10, 0x052400, 2, 7 },
-                { { 0x4d, 0, 0x6e }, 10, 0x052400, 2, 5 },
+                { { 0x4d, 0, 0x6f }, 10, 0x052400, 2, 5 },
                 { { 0x4d, 0, 0x71, 0, 0, 0, 5 }, 10, 0x052400, 5, 7 },
                 { { 0x80, 0x08 }, 16, 0x052400, 1, 3 },
                 { { 0x80, 0, 0, 1 }, 16, 0x052400, 3, 7 },

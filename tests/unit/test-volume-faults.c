@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Volumes on a drive that fails to write. */
+#include <reelfs/fault.h>
+
 #include "volume-rig.h"
 
 /* A transport in front of the virtual drive. */
@@ -12,13 +14,14 @@ struct faulty {
         unsigned fail_after;    /* and from this one on it says so */
         unsigned fails;         /* so many times */
         bool deferred;
+        bool flushes; /* count as well */
         unsigned seen;
 };
 
 static int faulty_execute(Transport *t, struct transport_command *c)
 {
         struct faulty *f = (struct faulty *)t;
-        bool filemarks = c->cdb[0] == 0x10 && c->cdb[4] > 0;
+        bool filemarks = c->cdb[0] == 0x10 && (c->cdb[4] > 0 || f->flushes);
         if (c->cdb[0] != 0x0a && !filemarks)
                 return transport_execute(f->under, c);
         unsigned n = f->seen++;
@@ -67,6 +70,28 @@ static void load_faulty(struct rig *r, const struct faulty *how)
         rig_mount(r);
 }
 
+/* That a file was longer is known ever after. kept: UINT64_MAX: it is whole. */
+static void check_loss(struct rig *r, uint64_t ino, uint64_t kept)
+{
+        g_autofree char *expected = g_strdup_printf(
+                "of %u bytes the first %" G_GUINT64_FORMAT " are on the tape;", 3 * RIG_BLOCK + 1, kept);
+        for (unsigned i = 0; i < 2; i++) {
+                g_autofree void *value = NULL;
+                size_t size;
+                int error = tree_xattr_get(r->tree, ino, "user.reelfs-lost", &value, &size);
+                g_assert_cmpint(error, ==, kept == UINT64_MAX ? -ENODATA : 0);
+                if (error == 0)
+                        g_assert_true(
+                                size > strlen(expected) && memcmp(value, expected, strlen(expected)) == 0);
+                make_file(r->tree, TREE_ROOT, i ? "second" : "first");
+                g_assert_cmpint(rig_commit(r), ==, 0);
+                rig_remount(r);
+                struct tree_attr a;
+                g_assert_cmpint(tree_resolve(r->tree, "victim", &a), ==, 0);
+                ino = a.ino;
+        }
+}
+
 /* A write error in the n-th write: whatever was written before is in the index that still can be written. */
 static void test_write_error(void)
 {
@@ -90,6 +115,11 @@ static void test_write_error(void)
                 put_extent(r.tree, make_file(r.tree, TREE_ROOT, "victim"), 0, 3 * RIG_BLOCK + 1, id, 0);
                 g_assert_cmpint(rig_append(&r, 1, 1, &id), ==, -EIO);
                 g_assert_cmpint(rig_commit(&r), ==, 0);
+                /* Which files were cut is said once. */
+                catch_messages();
+                make_file(r.tree, TREE_ROOT, "later");
+                g_assert_cmpint(rig_commit(&r), ==, 0);
+                g_assert_null(strstr(messages->str, "the others are lost"));
                 rig_remount(&r);
                 g_assert_false(volume_is_read_only(r.v));
                 rig_verify(&r, "old", 3 * RIG_BLOCK + 1, 1);
@@ -104,9 +134,31 @@ static void test_write_error(void)
                 static const uint64_t left[] = { 0, 3 * RIG_BLOCK, 3 * RIG_BLOCK + 1 };
                 g_assert_cmpint(tree_resolve(r.tree, "victim", &a), ==, 0);
                 g_assert_cmpuint(a.size, ==, left[fail % 3]);
+                check_loss(&r, a.ino, fail % 3 < 2 ? left[fail % 3] : UINT64_MAX);
                 g_assert_cmpuint(rig_problems(&r), ==, 0);
                 rig_clear(&r);
         }
+}
+
+/* A drive that tells of it when it is asked for the room that is left, in the midst of a segment. */
+static void test_remeasure(void)
+{
+        struct rig r;
+        rig_start(&r, NULL);
+        g_assert_cmpint(rig_commit(&r), ==, 0);
+        load_faulty(&r, &(struct faulty){ .swallow_after = 1, .fail_after = 1, .fails = 1, .flushes = true });
+        g_autofree uint8_t *data = pattern(2 * RIG_BLOCK, 1);
+        struct iovec iov = { data, 2 * RIG_BLOCK };
+        uint64_t id = volume_segment_new(r.v, SEGMENT_FILE);
+        g_assert_cmpint(volume_append(r.v, id, &iov, 1, false), ==, 0);
+        put_extent(r.tree, make_file(r.tree, TREE_ROOT, "half"), 0, 2 * RIG_BLOCK, id, 0);
+        g_assert_cmpint(volume_remeasure(r.v), ==, -EIO);
+        g_assert_true(volume_is_read_only(r.v));
+        g_assert_cmpint(rig_commit(&r), ==, 0);
+        rig_remount(&r);
+        rig_verify(&r, "half", 2 * RIG_BLOCK, 1);
+        g_assert_cmpuint(rig_problems(&r), ==, 0);
+        rig_clear(&r);
 }
 
 /* The drive said GOOD and lost it: segments that were thought written are cut to what is there. */
@@ -177,11 +229,85 @@ static void test_commit_error(void)
         }
 }
 
+/* The tape again, in a drive that fails by these rules. */
+static void load_ruled(struct rig *r, const char *rules)
+{
+        Transport *t;
+        rig_unload(r);
+        g_assert_cmpint(virtual_open(r->path, false, &t), ==, 0);
+        g_assert_cmpint(fault_wrap(t, rules, "rules", &t), ==, 0);
+        g_assert_cmpint(tape_open(t, "test", &r->tape), ==, 0);
+        catch_messages();
+        rig_mount(r);
+}
+
+/* The drive said GOOD to a write that it did not do: no index counts that names what is not there. */
+static void test_swallowed(void)
+{
+        struct rig r;
+        uint64_t id;
+        rig_start(&r, NULL);
+        g_assert_cmpint(rig_commit(&r), ==, 0);
+        load_ruled(&r, "opcode=0a status=good");
+        g_assert_cmpint(rig_append(&r, 3 * RIG_BLOCK + 1, 7, &id), ==, 0);
+        put_extent(r.tree, make_file(r.tree, TREE_ROOT, "victim"), 0, 3 * RIG_BLOCK + 1, id, 0);
+        g_assert_cmpint(rig_commit(&r), ==, -EIO);
+        g_assert_true(volume_is_read_only(r.v));
+        /* Nor is anything read from where it should be. */
+        struct segment s;
+        g_assert_cmpint(volume_segment_get(r.v, id, &s), ==, 0);
+        g_assert_cmpint(s.state, ==, SEGMENT_LOST);
+        g_assert_cmpuint(s.length, ==, 0);
+        rig_remount(&r);
+        struct tree_attr a;
+        g_assert_cmpint(tree_resolve(r.tree, "victim", &a), ==, -ENOENT);
+        rig_verify(&r, "old", 3 * RIG_BLOCK + 1, 1);
+        rig_verify(&r, "new", 5 * RIG_BLOCK + 1, 2);
+        rig_clear(&r);
+}
+
+/* A reader hears that earlier writes went wrong: the next write stops, and what is on the tape is named. */
+static void test_heard_by_reader(void)
+{
+        struct rig r;
+        uint64_t id, next;
+        size_t n;
+        g_autofree char *buf = g_malloc(RIG_BLOCK);
+        rig_start(&r, NULL);
+        g_assert_cmpint(rig_commit(&r), ==, 0);
+        g_autofree char *now = g_build_filename(r.directory, "now", NULL);
+        g_autofree char *rules = g_strdup_printf("if=%s opcode=92 sense=3/0c/00 deferred", now);
+        load_ruled(&r, rules);
+        g_assert_cmpint(rig_append(&r, 3 * RIG_BLOCK + 1, 7, &id), ==, 0);
+        put_extent(r.tree, make_file(r.tree, TREE_ROOT, "before"), 0, 3 * RIG_BLOCK + 1, id, 0);
+        struct segment first;
+        g_assert_cmpint(volume_segment_next(r.v, 1, &first), ==, 0);
+        g_assert_true(g_file_set_contents(now, "", 0, NULL));
+        g_assert_cmpint(volume_read(r.v, first.id, 0, buf, RIG_BLOCK, &n), ==, -EIO);
+        g_unlink(now);
+        g_assert_nonnull(strstr(messages->str, "written earlier"));
+        g_assert_cmpint(rig_append(&r, RIG_BLOCK, 8, &next), ==, -EIO);
+        g_assert_true(volume_is_read_only(r.v));
+        put_extent(r.tree, make_file(r.tree, TREE_ROOT, "after"), 0, RIG_BLOCK, next, 0);
+        g_assert_cmpint(rig_commit(&r), ==, 0);
+        rig_remount(&r);
+        g_assert_false(volume_is_read_only(r.v));
+        rig_verify(&r, "before", 3 * RIG_BLOCK + 1, 7);
+        struct tree_attr a;
+        g_assert_cmpint(tree_resolve(r.tree, "after", &a), ==, 0);
+        g_assert_cmpuint(a.size, ==, 0);
+        g_assert_cmpuint(rig_problems(&r), ==, 0);
+        rig_clear(&r);
+}
+
 int main(int argc, char **argv)
 {
         g_test_init(&argc, &argv, NULL);
         g_test_add_func("/volume-faults/write-error", test_write_error);
+        g_test_add_func("/volume-faults/remeasure", test_remeasure);
         g_test_add_func("/volume-faults/lost-writes", test_lost_writes);
         g_test_add_func("/volume-faults/commit-error", test_commit_error);
+        g_test_add_func("/volume-faults/swallowed", test_swallowed);
+        g_test_add_func("/volume-faults/heard-by-reader", test_heard_by_reader);
         return g_test_run();
 }

@@ -43,8 +43,10 @@ static inline void fixture_clear(struct fixture *f)
         transport_close(f->t);
         log_set_sink(NULL, NULL);
         g_autofree char *key_file = g_strconcat(f->path, ".cartridge", NULL);
+        g_autofree char *new_file = g_strconcat(key_file, ".new", NULL); /* of a process that was killed */
         g_unlink(f->path);
         g_unlink(key_file);
+        g_unlink(new_file);
         g_assert_cmpint(g_rmdir(f->directory), ==, 0);
         g_free(f->directory);
         g_free(f->path);
@@ -68,13 +70,19 @@ static inline int execute(struct fixture *f, enum transport_direction direction,
         return r;
 }
 
-/* 0xKKAAQQ of fixed or descriptor sense; 0xffffff with GOOD. */
+#define GOOD 0xffffffu
+#define CONFLICT 0xfffffeu
+/* 0xKKAAQQ of fixed or descriptor sense; GOOD; CONFLICT with RESERVATION CONFLICT. */
 static inline uint32_t sense(const struct fixture *f)
 {
         const uint8_t *s = f->c.sense;
         if (f->c.status == TRANSPORT_STATUS_GOOD) {
                 g_assert_cmpuint(f->c.sense_length, ==, 0);
-                return 0xffffff;
+                return GOOD;
+        }
+        if (f->c.status == TRANSPORT_STATUS_RESERVATION_CONFLICT) {
+                g_assert_cmpuint(f->c.sense_length, ==, 0);
+                return CONFLICT;
         }
         g_assert_cmpuint(f->c.status, ==, TRANSPORT_STATUS_CHECK_CONDITION);
         if (s[0] == 0x72)
@@ -82,7 +90,6 @@ static inline uint32_t sense(const struct fixture *f)
         g_assert_cmpuint(s[0] & 0x7f, ==, 0x70);
         return (uint32_t)((s[2] & 0x0f) << 16 | s[12] << 8 | s[13]);
 }
-#define GOOD 0xffffffu
 
 enum { SENSE_FM = 0x80, SENSE_EOM = 0x40, SENSE_ILI = 0x20 };
 
