@@ -39,7 +39,7 @@ compare() {
 round_trip() {
     mounted "$1" -o "io=$2"
     "$REELFS" info /mnt >/tmp/info
-    rsync -aH $tree /mnt/
+    rsync -aH --modify-window=-1 $tree /mnt/
     compare
     "$REELFS" unmount /mnt
     "$REELFS" mount -o "io=$2" "$1" /mnt

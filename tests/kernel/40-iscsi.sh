@@ -14,7 +14,7 @@ connect_tape || exit 1
 round_trip() {
     "$REELFS" format --name TGT "$sg"
     "$REELFS" mount "$sg" /mnt
-    rsync -aH $tree /mnt/
+    rsync -aH --modify-window=-1 $tree /mnt/
     diff -r --no-dereference $tree /mnt/tree
     "$REELFS" unmount /mnt
     "$REELFS" mount "$sg" /mnt

@@ -22,7 +22,7 @@ dropped() {
     head -c 60M /dev/urandom >/tmp/dropped
     "$REELFS" format --name TGT "$sg"
     "$REELFS" mount "$sg" /mnt
-    rsync -aH $tree /mnt/
+    rsync -aH --modify-window=-1 $tree /mnt/
     cp /tmp/dropped /mnt/dropped &
     copy=$!
     for ((i = 0; i < 3; i++)); do
