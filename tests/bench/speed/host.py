@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What the bench does to the machine: files in memory, programs that run, filesystems that are mounted, and CPU time.
 Whatever is made here is gone after Host.close()."""
+import mmap
 import os
 import shutil
 import signal
@@ -35,6 +36,14 @@ def memory_available():
         if line.startswith("MemAvailable:"):
             return int(line.split()[1]) << 10
     raise Failed("/proc/meminfo does not say what memory is available")
+
+
+def warm_memory(size):
+    """The first touch of a page costs a virtual machine many times the usual. Memory that was just freed is what the next who
+    asks for some gets."""
+    size = min(size, memory_available() // 2)
+    if size > 0:
+        mmap.mmap(-1, size, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | mmap.MAP_POPULATE).close()
 
 
 class Program:
@@ -238,9 +247,10 @@ class Host:
         return Mount(self, [self.tools / "limit-fs", mode, directory, *options], directory, ["umount", directory])
 
     def remount_limit(self, mount):
-        """After a limit-fs with --mounts: the same files, of which the kernel knows nothing."""
-        mount.detach()
+        """Of a limit-fs with --mounts: the same files, of which the kernel then knows nothing. Seconds of the unmount."""
+        seconds = mount.detach()
         mount.await_mount()
+        return seconds
 
 
 def interrupt(number, frame):

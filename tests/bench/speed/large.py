@@ -126,4 +126,4 @@ def make(host, options):
     steps.append((["rsync-null--direct=always"], lambda: large.to_null("rsync", "--direct=always")))
     steps.append((["read-null"], large.read_null))
     return Table("large", f"one file of {options.size // MIB} MiB", "MiB/s", "s/GiB", list(rows()), steps, list(goals()),
-                 options.rounds, finish=large.finish)
+                 options.rounds, finish=large.finish, memory=options.size * 5 // 2)

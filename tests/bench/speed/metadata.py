@@ -60,4 +60,4 @@ def make(host, options):
     metadata = Metadata(host, files)
     return Table("metadata", f"{files:,} files in one volume; rate and CPU are those of the mount", "files/s", "µs/file",
                  [Row(f"files-{files}", "mount of reelfs, cartridge in tmpfs")], [([f"files-{files}"], metadata.measure)],
-                 list(goals(files)), min(options.rounds, 3), warm_up=False, finish=metadata.finish)
+                 list(goals(files)), min(options.rounds, 3), memory=files * 1000, warm_up=False, finish=metadata.finish)

@@ -26,6 +26,8 @@ def number(value):
 def spread(summary):
     if summary is None:
         return "–"
+    if len(summary["samples"]) == 1:
+        return number(summary["median"])
     return f"{number(summary['median'])} ({number(summary['min'])}–{number(summary['max'])})"
 
 
@@ -54,7 +56,7 @@ def find_before(before, table, part):
 
 def print_rows(table, before):
     has_before = bool(find_before(before, table, "rows"))
-    head = ["", f"{table.unit}, unmount incl.", "÷ peer", f"daemon CPU {table.cpu_unit}", "client CPU", "unmount s"]
+    head = ["", table.unit, "÷ peer", f"daemon CPU {table.cpu_unit}", "client CPU", "unmount s"]
     cells = [head + (["before", "CPU before"] if has_before else [])]
     for row in table.rows.values():
         if row.problem:

@@ -65,6 +65,7 @@ class Table:
     steps: list  # (rows that it measures, Callable without arguments)
     goals: list
     rounds: int
+    memory: int = 0  # bytes that a step needs anew
     warm_up: bool = True
     finish: Optional[Callable] = None  # gives back what it made
     notes: list = field(default_factory=list)
@@ -109,6 +110,7 @@ def run_table(table):
             for keys, step in steps:
                 machine.note(f"{table.name}: " + (f"round {number + 1} of {table.rounds}" if number >= 0 else "warm-up") +
                              f", {table.rows[keys[0]].label}")
+                machine.warm_memory(table.memory)
                 run_step(table, keys, step, number >= 0)
     finally:
         machine.note("")
