@@ -126,6 +126,7 @@ void drive_flush(struct drive *d, struct request *r)
         if (cartridge_flush(d->cartridge) < 0)
                 return request_fail(r, SENSE_WRITE_ERROR);
         drive_synchronize(d);
+        drive_time_flush(d);
 }
 
 void drive_stop(struct drive *d, struct request *r, int64_t information)

@@ -129,6 +129,21 @@ static void read_alerts(struct reader *r, uint64_t *alerts)
         }
 }
 
+static void read_drive(struct reader *r, struct settings *s)
+{
+        g_autofree char *drive = g_key_file_get_string(r->file, "model", "drive", NULL);
+        g_autofree char *clock = g_key_file_get_string(r->file, "model", "clock", NULL);
+        s->drive = drive ? serpentine_find(g_strstrip(drive)) : NULL;
+        if (drive && !s->drive)
+                reader_fail(r, "drive", "lto5, lto8 or lto9");
+        s->virtual_clock = clock && strcmp(g_strstrip(clock), "virtual") == 0;
+        if (clock && !s->virtual_clock && strcmp(clock, "real") != 0)
+                reader_fail(r, "clock", "real or virtual");
+        s->speed = 1;
+        read_number32(r, "model", "speed", 1000000, &s->speed);
+        s->speed = MAX(s->speed, 1);
+}
+
 static void set_defaults(struct virtual_cartridge *c)
 {
         if (c->early_warning == 0)
@@ -167,6 +182,7 @@ static void read_settings(struct reader *r, struct settings *s)
         read_number(r, "model", "bus-bytes-per-second", INT64_MAX, &s->model.bus_bytes_per_second);
         read_number(r, "model", "command-us", INT32_MAX, &s->model.command_us);
         read_number(r, "model", "buffer", INT64_MAX, &s->model.buffer);
+        read_drive(r, s);
 }
 
 /* A file that is not there is one without settings. */
