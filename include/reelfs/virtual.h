@@ -14,7 +14,7 @@
  *   [cartridge] barcode=TEXT  capacity=BYTES (0: unlimited)  early-warning=BYTES  write-protected=BOOL
  *   [drive]     lacks=locate16;locate10;read-position;space16;mode10;capacity;variable;eom-position;vpd;
  *                     reserve;persistent-reserve;density;opcodes;attributes;capacity-page;volume-page;
- *                     alert-page;sequential-page;long-position;sequential-filemarks
+ *                     alert-page;sequential-page;long-position;sequential-filemarks;order
  *               fixed-block=BYTES (with lacks=variable; default 32768)  max-transfer=BYTES
  *   [model]     drive=lto5|lto8|lto9: a drive that moves a tape as that one does (reelfs-model(7)), with
  * clock=real (the default)|virtual, speed=N (its clock runs N times as fast as the real one); or
@@ -49,7 +49,8 @@ enum virtual_lacks {
         VIRTUAL_NO_SEQUENTIAL_PAGE = 1 << 17, /* 0Ch */
         VIRTUAL_NO_LONG_POSITION = 1 << 18,   /* READ POSITION has the short form only */
         VIRTUAL_NO_SEQUENTIAL_FILEMARKS = 1 << 19, /* SPACE with CODE 010b */
-        VIRTUAL_NO_ANYTHING = (1 << 20) - 1,
+        VIRTUAL_NO_ORDER = 1 << 20,                /* GENERATE and RECEIVE RECOMMENDED ACCESS ORDER */
+        VIRTUAL_NO_ANYTHING = (1 << 21) - 1,
 };
 
 #define VIRTUAL_INITIATORS 8

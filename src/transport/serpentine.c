@@ -60,7 +60,8 @@ static const struct serpentine_drive drives[] = {
                 .locate_speed = 16.2,
                 .rewind_speed = 9.4,
                 .load = 17,
-                .unload = 30 },
+                .unload = 30,
+                .orders = true },
 };
 
 const struct serpentine_drive *serpentine_find(const char *name)
@@ -108,6 +109,15 @@ double serpentine_locate(const struct serpentine_drive *d, uint64_t from, uint64
         if (a.wrap % 2 != b.wrap % 2)
                 terms += direction;
         return any + MAX(terms, 0) + way;
+}
+
+double serpentine_reach(const struct serpentine_drive *d, uint64_t from, uint64_t to)
+{
+        double locate = serpentine_locate(d, from, to);
+        if (to < from)
+                return locate;
+        double way = (double)(to - from) / serpentine_fastest(d);
+        return MIN(locate, way);
 }
 
 double serpentine_fastest(const struct serpentine_drive *d)

@@ -37,6 +37,7 @@ static const struct {
         { "sequential-page", VIRTUAL_NO_SEQUENTIAL_PAGE },
         { "long-position", VIRTUAL_NO_LONG_POSITION },
         { "sequential-filemarks", VIRTUAL_NO_SEQUENTIAL_FILEMARKS },
+        { "order", VIRTUAL_NO_ORDER },
 };
 
 char *settings_path(const char *path)
@@ -136,6 +137,8 @@ static void read_drive(struct reader *r, struct settings *s)
         s->drive = drive ? serpentine_find(g_strstrip(drive)) : NULL;
         if (drive && !s->drive)
                 reader_fail(r, "drive", "lto5, lto8 or lto9");
+        if (s->drive && !s->drive->orders)
+                s->cartridge.lacks |= VIRTUAL_NO_ORDER;
         s->virtual_clock = clock && strcmp(g_strstrip(clock), "virtual") == 0;
         if (clock && !s->virtual_clock && strcmp(clock, "real") != 0)
                 reader_fail(r, "clock", "real or virtual");

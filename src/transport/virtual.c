@@ -59,6 +59,7 @@ static void virtual_close(Transport *t)
         struct drive *d = (struct drive *)t;
         cartridge_close(d->cartridge);
         drive_state_clear(&d->state);
+        g_byte_array_unref(d->order);
         pthread_mutex_destroy(&d->lock);
         g_free(d->path);
         g_free(d);
@@ -104,6 +105,7 @@ int virtual_open(const char *path, bool read_only, Transport **ret)
         pthread_mutex_init(&d->lock, NULL);
         d->path = g_strdup(path);
         d->settings = settings;
+        d->order = g_byte_array_new();
         d->state = state;
         d->initiator = settings.initiator;
         d->cartridge = cartridge;
