@@ -53,6 +53,8 @@ int cartridge_read(Cartridge *c, uint64_t object, size_t n, uint32_t length, con
  * records. */
 int cartridge_append(
         Cartridge *c, size_t n, uint32_t length, const struct iovec *iov, int iovcnt, size_t *written);
+/* The same without their data: in its place is a hole, which reads as zeros. */
+int cartridge_append_hollow(Cartridge *c, size_t n, uint32_t length, size_t *written);
 int cartridge_append_filemarks(Cartridge *c, size_t n);
 /* The end of data is before object from now on. */
 int cartridge_truncate(Cartridge *c, uint64_t object);

@@ -145,7 +145,9 @@ void drive_write(struct drive *d, struct request *r)
         uint64_t from = d->position;
         size_t fit = blocks_that_fit(d, &t);
         int error = fit > 0 ? cut_here(d) : -ENOSPC;
-        if (error == 0)
+        if (error == 0 && d->settings.discard && t.fixed)
+                error = cartridge_append_hollow(d->cartridge, fit, t.length, &written);
+        else if (error == 0)
                 error = cartridge_append(d->cartridge, fit, t.length, c->iov, c->iovcnt, &written);
         if (error == 0 && fit < t.blocks)
                 error = -ENOSPC;

@@ -181,6 +181,7 @@ static void read_settings(struct reader *r, struct settings *s)
         read_ratio(r, "test", "power-cut-keep", &s->power_cut_keep);
         read_number32(r, "test", "initiator", VIRTUAL_INITIATORS, &s->initiator);
         read_alerts(r, &s->tape_alerts);
+        read_flag(r, "test", "discard", &s->discard);
         read_number(r, "model", "bytes-per-second", INT64_MAX, &s->model.bytes_per_second);
         read_number(r, "model", "bus-bytes-per-second", INT64_MAX, &s->model.bus_bytes_per_second);
         read_number(r, "model", "command-us", INT32_MAX, &s->model.command_us);

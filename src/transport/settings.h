@@ -14,6 +14,7 @@ struct settings {
         double power_cut_keep;
         uint32_t initiator;   /* 1 to VIRTUAL_INITIATORS */
         uint64_t tape_alerts; /* raised at load; bit 0 is flag 1 */
+        bool discard;         /* data that is written with FIXED=1 */
         struct model model;
         const struct serpentine_drive *drive; /* NULL: takes the time of model, or none */
         bool virtual_clock;
