@@ -211,6 +211,7 @@ static void commit(Sched *s)
                 s->broken = true;
         }
         s->committing = false;
+        pace_ends(s);
         s->committed_at = monotonic_ns();
         s->commits++;
         update_left(s);
@@ -277,13 +278,19 @@ static bool write_next(Sched *s, int64_t now, int64_t *deadline)
                 seal_stages(s, false);
         if (stages_due(s, now, deadline)) {
                 if (s->tape_segment == 0 && (!first_job(s) || first_job(s)->offset == 0)) {
+                        pace_feeds(s, now);
                         write_stage(s, g_queue_peek_head(&s->sealed));
                         return true;
                 }
                 stream_seal(s);
         }
-        if (!ready(first_job(s)))
+        if (!ready(first_job(s))) {
+                pace_runs_dry(s, now, deadline);
                 return false;
+        }
+        if (pace_holds(s, now, deadline))
+                return false;
+        pace_feeds(s, now);
         write_job(s, first_job(s));
         return true;
 }
@@ -313,6 +320,7 @@ static bool step(Sched *s, int64_t *deadline)
                 return false;
         order_set_phase(s, true, now);
         pthread_mutex_unlock(&s->lock);
+        pace_ends(s);
         if (q)
                 reader_serve(s, q);
         else

@@ -157,6 +157,29 @@ static void slab_filled(Sched *s, struct slab *slab, bool ahead, bool failed)
         pthread_cond_signal(&s->work);
 }
 
+/* The logical object behind the filemark that ends a segment. */
+static uint64_t object_behind(Sched *s, const struct segment *seg)
+{
+        return seg->first_block + (seg->length + s->block_length - 1) / s->block_length + 1;
+}
+
+/* Where the tape is at the filemark before segment: over it by a READ, which disturbs no drive, instead of a
+ * LOCATE. */
+static void pass_filemark(Sched *s, uint64_t segment)
+{
+        struct reader *r = &s->reader;
+        struct segment before, next;
+        uint64_t at;
+        pthread_mutex_lock(&s->lock);
+        uint64_t last = r->at_end ? r->segment : 0;
+        bool there = last && volume_segment_get(s->volume, last, &before) == 0 &&
+                reader_object(s, segment, 0, &at) && at == object_behind(s, &before);
+        pthread_mutex_unlock(&s->lock);
+        /* Should it fail, volume_read finds out why. */
+        if (there)
+                (void)volume_read_next(s->volume, last, &next);
+}
+
 /* Fills a slab from offset of segment on, a multiple of the block length, with what comes before the first
  * unreadable block. 0: all could be read. */
 static int load(Sched *s, uint64_t segment, uint64_t offset, bool further, bool ahead)
@@ -164,6 +187,8 @@ static int load(Sched *s, uint64_t segment, uint64_t offset, bool further, bool 
         pthread_mutex_lock(&s->lock);
         struct slab *slab = slab_empty(s);
         pthread_mutex_unlock(&s->lock);
+        if (offset == 0)
+                pass_filemark(s, segment);
         size_t n = 0;
         int error = volume_read(s->volume, segment, offset, slab->data, s->pool.slabs.piece, &n);
         unsigned n_spans = 0;
@@ -204,8 +229,7 @@ bool reader_follows(Sched *s, uint64_t *segment, uint64_t *offset)
                 return true;
         /* Indexes are for nobody to read. */
         do {
-                uint64_t blocks = (next.length + s->block_length - 1) / s->block_length;
-                if (volume_segment_at(s->volume, next.first_block + blocks + 1, &next) < 0)
+                if (volume_segment_at(s->volume, object_behind(s, &next), &next) < 0)
                         return false;
         } while (next.kind == SEGMENT_INDEX);
         *segment = next.id;

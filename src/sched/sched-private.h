@@ -107,6 +107,18 @@ struct reader {
         int64_t locate_ns;        /* what going elsewhere costs: a mean of the last times */
 };
 
+/* How writing goes on. Sched.lock. */
+struct pace {
+        enum { PACE_IDLE, PACE_FEED, PACE_GATHER } state;
+        uint64_t min_rate; /* bytes/s */
+        unsigned mark;     /* batches that are enough to go on with */
+        bool starved;      /* somebody found no batch since gathering began */
+        int64_t since;     /* when it began; or when data came to be fed, from which on the rate counts */
+        uint64_t since_bytes;
+        int64_t written_at; /* the last time that something went to the drive */
+        uint64_t stops;
+};
+
 struct Sched {
         Volume *volume;
         Tree *tree;
@@ -137,6 +149,7 @@ struct Sched {
         } stream;
 
         struct reader reader;
+        struct pace pace;
 
         uint64_t dirty;        /* bytes in stages and jobs */
         uint64_t sealed_bytes; /* of them in sealed stages */
@@ -204,6 +217,17 @@ struct read_request *order_next(Sched *s, int64_t now, int64_t *deadline);
 bool order_may_write(Sched *s, bool commit, int64_t now, int64_t *deadline);
 /* What the tape does from now on. */
 void order_set_phase(Sched *s, bool reading, int64_t now);
+
+/* pace.c; Sched.lock held. What is to be looked at again by itself lowers *deadline. */
+void pace_init(Sched *s, uint8_t density);
+/* The first job may not go to the drive yet: more is to be gathered. */
+bool pace_holds(Sched *s, int64_t now, int64_t *deadline);
+/* Something goes to the drive. */
+void pace_feeds(Sched *s, int64_t now);
+/* There is nothing to be written. */
+void pace_runs_dry(Sched *s, int64_t now, int64_t *deadline);
+/* The tape stops for other reasons: a commit, or a read. */
+void pace_ends(Sched *s);
 
 /* Waits for cond, at most until deadline (monotonic ns; INT64_MAX: for ever). */
 void cond_wait_until(pthread_cond_t *cond, pthread_mutex_t *lock, int64_t deadline);
