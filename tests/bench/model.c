@@ -4,7 +4,7 @@
  * and one record for each file with an index every five minutes, are the commands that these make. RATE is
  * MB/s of what gives and takes the data, one request after the other. SCALE divides the numbers of files. One
  * line for each figure: archive|restore, set, order, who, seconds, stops, locates, metres. Orders: of the
- * tape, in which the files were written, random. */
+ * tape, in which the files were written, random; random/8: eight readers at once. */
 #include <glib.h>
 #include <glib/gstdio.h>
 #include <pthread.h>
@@ -26,6 +26,7 @@
 #define GIB (UINT64_C(1) << 30)
 #define FRAMING 8           /* bytes that a block takes beside its data, as in the virtual drive's file */
 #define FILES_A_SECOND 5000 /* that a program opens, writes and closes */
+#define READERS 8
 #define INDEX_S 300
 #define INDEX_BYTES 600 /* for a file, in LTFS's index */
 #define TAR_SAMPLES 10
@@ -226,13 +227,38 @@ static void read_file(struct reelfs *r, size_t i)
         sched_release(f);
 }
 
-/* From a rewound tape, and nothing in memory. */
-static void restore_reelfs(struct reelfs *r, const char *order, const size_t *files)
+/* Readers take the files in turn, each the next one that nobody has taken. */
+struct readers {
+        struct reelfs *reelfs;
+        const size_t *files; /* NULL: as written */
+        size_t next;
+        pthread_mutex_t lock;
+};
+
+static void *reader_main(void *arg)
 {
+        struct readers *all = arg;
+        for (;;) {
+                pthread_mutex_lock(&all->lock);
+                size_t i = all->next++;
+                pthread_mutex_unlock(&all->lock);
+                if (i >= all->reelfs->job->n)
+                        return NULL;
+                read_file(all->reelfs, all->files ? all->files[i] : i);
+        }
+}
+
+/* From a rewound tape, and nothing in memory. */
+static void restore_reelfs(struct reelfs *r, const char *order, const size_t *files, unsigned readers)
+{
+        struct readers all = { r, files, 0, PTHREAD_MUTEX_INITIALIZER };
+        pthread_t threads[READERS];
         must(tape_rewind(r->tape), "rewind");
         start_sched(r);
-        for (size_t i = 0; i < r->job->n; i++)
-                read_file(r, files ? files[i] : i);
+        for (unsigned i = 0; i < readers; i++)
+                must(-pthread_create(&threads[i], NULL, reader_main, &all), "thread");
+        for (unsigned i = 0; i < readers; i++)
+                pthread_join(threads[i], NULL);
         tell(r, "restore", order);
         end_sched(r);
 }
@@ -281,9 +307,10 @@ static void run_reelfs(const struct job *j, const char *directory, bool restore)
         tell(&r, "archive", "tape");
         if (restore) {
                 g_autofree size_t *files = tape_order(&r);
-                restore_reelfs(&r, "tape", files);
-                restore_reelfs(&r, "written", NULL);
-                restore_reelfs(&r, "random", j->shuffled);
+                restore_reelfs(&r, "tape", files, 1);
+                restore_reelfs(&r, "written", NULL, 1);
+                restore_reelfs(&r, "random", j->shuffled, 1);
+                restore_reelfs(&r, "random/8", j->shuffled, READERS);
         }
         volume_close(r.volume);
         tree_free(r.tree);
