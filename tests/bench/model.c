@@ -30,6 +30,8 @@
 #define INDEX_S 300
 #define INDEX_BYTES 600 /* for a file, in LTFS's index */
 #define TAR_SAMPLES 10
+#define SCATTERED 200 /* files */
+#define SCATTERED_SIZE (64u << 20)
 
 static const struct kind {
         unsigned files;
@@ -504,6 +506,37 @@ static void run_others(const struct job *j)
         restore_records(j, starts, end, j->shuffled);
 }
 
+static int compare_spans(const void *a, const void *b)
+{
+        const struct serpentine_span *x = a, *y = b;
+        return (x->from > y->from) - (x->from < y->from);
+}
+
+static void print_way(const struct job *j, const char *order, const struct serpentine_span *spans)
+{
+        struct virtual_motion m = { .locates = SCATTERED };
+        double reading = (double)SCATTERED * SCATTERED_SIZE / serpentine_fastest(j->drive);
+        print(j, "restore", order, "drive", reading + serpentine_way(j->drive, 0, spans, SCATTERED), &m);
+}
+
+/* What an order is worth: a few files anywhere on a full tape, of which nothing else is read. */
+static void run_scattered(const struct serpentine_drive *drive)
+{
+        struct job j = { .set = "scattered", .drive = drive };
+        struct serpentine_span spans[SCATTERED];
+        GRand *rand = g_rand_new_with_seed(1);
+        for (size_t i = 0; i < SCATTERED; i++) {
+                uint64_t from = (uint64_t)(g_rand_double(rand) * (double)drive->capacity);
+                spans[i] = (struct serpentine_span){ from, from + SCATTERED_SIZE, i };
+        }
+        g_rand_free(rand);
+        print_way(&j, "random", spans);
+        qsort(spans, SCATTERED, sizeof(*spans), compare_spans);
+        print_way(&j, "tape", spans);
+        serpentine_order(drive, 0, spans, SCATTERED);
+        print_way(&j, "recommended", spans);
+}
+
 static void quiet(void *ctx, int priority, const char *text)
 {
         if (priority <= LOG_ERR)
@@ -526,5 +559,6 @@ int main(int argc, char **argv)
                 run_reelfs(&j, directory, strcmp(argv[4], "both") == 0);
                 clear_job(&j);
         }
+        run_scattered(serpentine_find(argv[1]));
         return g_rmdir(directory) < 0;
 }

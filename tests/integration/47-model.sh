@@ -25,4 +25,4 @@ for name in ("small", "large", "mix"):
     assert limit <= seconds < limit + 120 and stops >= 1 and metres > 0, (name, seconds, stops, metres)
     assert figures["restore", name, "tape", "reelfs"][2] <= figures["restore", name, "random", "reelfs"][2], name
 END
-[[ $(wc -l <"$work/model.txt") -eq 39 ]]
+[[ $(wc -l <"$work/model.txt") -eq 42 ]]
