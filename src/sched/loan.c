@@ -94,8 +94,10 @@ bool loan_keep(Sched *s, struct job *j)
 bool loan_evade(Sched *s, struct job *j)
 {
         uint8_t *old = j->data, *batch = j->pins > 0 ? NULL : pool_take(&s->pool.batches);
-        if (!batch)
+        if (!batch) {
+                s->pace.starved = true;
                 return false;
+        }
         /* So the job stays; and nobody else reads or fills it, as that takes the file's lock. */
         j->filling++;
         pthread_mutex_unlock(&s->lock);

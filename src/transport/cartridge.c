@@ -112,6 +112,11 @@ static uint64_t end_of_data(const Cartridge *c)
         return object_index_offset(&c->index, c->index.count);
 }
 
+uint64_t cartridge_place(const Cartridge *c, uint64_t object)
+{
+        return object_index_offset(&c->index, object);
+}
+
 enum cartridge_kind cartridge_kind(const Cartridge *c, uint64_t object)
 {
         static const enum cartridge_kind kinds[] = {
