@@ -47,7 +47,6 @@ print(*[s["filemark"] for s in json.load(open(sys.argv[1])) if s["kind"] == "pac
 [[ -n $packs ]] || fail "there is no pack"
 read -ra numbers <<<"$packs"
 for program in tar bsdtar; do
-    [[ $program == tar || -n $(command -v bsdtar) ]] || continue
     note "$program takes them off the tape"
     mkdir "$work/$program"
     for number in "${numbers[@]}"; do
