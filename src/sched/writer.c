@@ -192,8 +192,10 @@ static enum verdict stream_take(SchedFile *f, int *error)
         Sched *s = f->sched;
         struct stage *st = f->stage;
         size_t n = (st->length + s->pool.batches.piece - 1) / s->pool.batches.piece;
-        if (s->pool.batches.n_free < n)
+        if (s->pool.batches.n_free < n) {
+                s->pace.starved = true;
                 return WAIT_STREAM;
+        }
         uint64_t segment = volume_segment_new(s->volume, SEGMENT_FILE);
         if (segment == 0) {
                 *error = -ENOMEM;
