@@ -19,9 +19,11 @@ struct sched_options {
         size_t stage;         /* a file longer than this takes the stream; 0: the default, 1 MiB */
         uint64_t commit_s;    /* seconds between timed commits; 0: none */
         unsigned max_waiters; /* threads that may wait for room in sched_write at once; 0: 4 */
+        uint64_t min_rate;    /* bytes/s below which the drive has to stop the tape; 0: as of its medium */
 };
 #define SCHED_BUFFER_DEFAULT ((size_t)256 << 20)
 #define SCHED_BUFFER_MIN ((size_t)8 << 20)
+#define SCHED_NEVER_GATHER UINT64_MAX /* of min_rate */
 
 /* Allocates the pool and starts the drive thread, which alone uses volume's (drive) functions from then on.
  * volume and tree are borrowed. -ENOMEM; -EINVAL: a buffer too small for the volume's block length. */
@@ -79,6 +81,7 @@ int sched_punch(Sched *s, uint64_t ino, uint64_t offset, uint64_t length, int64_
 struct sched_status {
         uint64_t pool, pool_used, dirty; /* bytes */
         uint64_t written, read;          /* bytes moved to and from the tape since the start */
+        uint64_t stops; /* times that the tape had to stop in the midst of writing, since nothing came */
         uint64_t commits, seconds_since_commit;
         uint64_t total, remaining; /* bytes of the tape; total 0: not known */
         uint64_t open_files, queued_reads;

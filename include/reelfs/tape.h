@@ -154,6 +154,18 @@ int tape_write_attributes(Tape *t, const struct tape_attribute *attributes, size
  * Having been read, it changes with the next write. */
 int tape_get_change_reference(Tape *t, uint64_t *reference);
 
+/* Objects of the tape, both included. */
+struct tape_range {
+        uint64_t first, last;
+};
+/* Ranges that one call of tape_recommended_order takes. -EOPNOTSUPP (not logged): the drive has no such
+ * thing. */
+int tape_recommended_limit(Tape *t, size_t *limit);
+/* The order in which the drive would read the ranges, from where the tape is now, so that it loses the least
+ * time on the way: order[0] is the index of the first. Does not move the tape; true until something does.
+ * -EOPNOTSUPP (not logged): the drive does not say; -E2BIG: more ranges than it takes; -ENOMEM. */
+int tape_recommended_order(Tape *t, const struct tape_range *ranges, size_t n, unsigned *order);
+
 /* TapeAlert: bit 0 is flag 1. Being read, they are cleared in most drives. -EOPNOTSUPP (not logged). */
 int tape_get_alerts(Tape *t, uint64_t *flags);
 /* What flag 1 to 64 says, in the words of a sentence; *serious (may be NULL): it is about losing data. Any

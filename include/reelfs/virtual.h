@@ -14,15 +14,19 @@
  *   [cartridge] barcode=TEXT  capacity=BYTES (0: unlimited)  early-warning=BYTES  write-protected=BOOL
  *   [drive]     lacks=locate16;locate10;read-position;space16;mode10;capacity;variable;eom-position;vpd;
  *                     reserve;persistent-reserve;density;opcodes;attributes;capacity-page;volume-page;
- *                     alert-page;sequential-page;long-position;sequential-filemarks
+ *                     alert-page;sequential-page;long-position;sequential-filemarks;order
  *               fixed-block=BYTES (with lacks=variable; default 32768)  max-transfer=BYTES
- *   [model]     bytes-per-second=N (of the medium)  bus-bytes-per-second=N  command-us=N  buffer=BYTES: a
- * drive that takes its time; without them it takes none [test]      power-cut-after=N (commands),
+ *   [model]     drive=lto5|lto8|lto9: a drive that moves a tape as that one does (reelfs-model(7)), with
+ * clock=real (the default)|virtual, speed=N (its clock runs N times as fast as the real one); or
+ * bytes-per-second=N (of the medium)  bus-bytes-per-second=N  command-us=N  buffer=BYTES: a drive that just
+ * takes its time; without any of them it takes none [test]      power-cut-after=N (commands),
  * power-cut-keep=R (0..1, see virtual_power_cut) initiator=N (see virtual_set_initiator)  tape-alerts=N;N
- * (flags raised at load) [fault]     rules=TEXT, for who opens it to put the fault injector in front (see
- * virtual_faults) and, kept by the drive itself, what a real drive and the memory chip in a real cartridge
- * keep: [memory]       change-reference=N  attribute-NNNN=HEX (WRITE ATTRIBUTE) [reservation]
- * keys=INITIATOR:KEY;...  holder=N  type=N  generation=N  aptpl=BOOL  reserved-by=N */
+ * (flags raised at load)  discard=BOOL (data of writes with FIXED=1 is not kept and reads as zeros; short
+ * blocks are, so that labels and small indexes survive: for benchmarks) [fault]     rules=TEXT, for who opens
+ * it to put the fault injector in front (see virtual_faults) and, kept by the drive itself, what a real drive
+ * and the memory chip in a real cartridge keep: [memory]       change-reference=N  attribute-NNNN=HEX (WRITE
+ * ATTRIBUTE) [reservation] keys=INITIATOR:KEY;...  holder=N  type=N  generation=N  aptpl=BOOL  reserved-by=N
+ */
 #include <reelfs/transport.h>
 
 /* Abilities that an old drive lacks; a command it lacks ends with 5/20/00. */
@@ -47,7 +51,8 @@ enum virtual_lacks {
         VIRTUAL_NO_SEQUENTIAL_PAGE = 1 << 17, /* 0Ch */
         VIRTUAL_NO_LONG_POSITION = 1 << 18,   /* READ POSITION has the short form only */
         VIRTUAL_NO_SEQUENTIAL_FILEMARKS = 1 << 19, /* SPACE with CODE 010b */
-        VIRTUAL_NO_ANYTHING = (1 << 20) - 1,
+        VIRTUAL_NO_ORDER = 1 << 20,                /* GENERATE and RECEIVE RECOMMENDED ACCESS ORDER */
+        VIRTUAL_NO_ANYTHING = (1 << 21) - 1,
 };
 
 #define VIRTUAL_INITIATORS 8
@@ -81,6 +86,22 @@ struct virtual_statistics {
         uint64_t commands, writes, reads, locates, spaces, filemarks, synchronizations;
 };
 void virtual_statistics(Transport *t, struct virtual_statistics *s);
+
+/* What a modelled drive's tape did since the open, by the model's clock, in ns. The times of the tape add up
+ * to the whole; all are 0 for a drive without a model. */
+struct virtual_motion {
+        int64_t clock_ns;
+        int64_t writing_ns, reading_ns; /* the tape at speed */
+        int64_t locating_ns, rewinding_ns, loading_ns;
+        int64_t hitching_ns; /* stopping, going back, getting up to speed */
+        int64_t standing_ns; /* nothing to do */
+        uint64_t stops;   /* times that the tape had to stop since the host was late, or wanted it flushed */
+        uint64_t locates; /* that moved the tape */
+        double metres;
+};
+void virtual_motion(Transport *t, struct virtual_motion *m);
+/* With clock=virtual: time passes by what commands take, and by this. */
+void virtual_advance(Transport *t, int64_t ns);
 
 /* Pulls the plug: what was written since the last synchronizing command (WRITE FILEMARKS with IMMED=0,
  * REWIND, LOCATE or SPACE, LOAD UNLOAD, READ POSITION does not) is cut at keep, 0.0 to 1.0 of its bytes; a

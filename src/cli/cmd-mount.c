@@ -119,15 +119,16 @@ static int run(const struct command *command, int argc, char **argv)
         return status;
 }
 
-#define MOUNT_OPTIONS                                                                                   \
-        "                         ro             read only\n"                                           \
-        "                         buffer=SIZE    memory between programs and drive (256M)\n"            \
-        "                         pack=SIZE      longer files go to tape before they are closed (1M)\n" \
-        "                         commit=TIME    index at least so often (5m); 0: never\n"              \
-        "                         io=WAY         how data moves: auto, direct, mmap or indirect\n"      \
-        "                         chap-file=PATH CHAP secret of an iSCSI drive\n"                       \
-        "                         reserve        keep other hosts off the drive (noreserve: do not)\n"  \
-        "                         noallow_other  only for who mounts (allow_other: for all)\n"          \
+#define MOUNT_OPTIONS                                                                                      \
+        "                         ro             read only\n"                                              \
+        "                         buffer=SIZE    memory between programs and drive (256M)\n"               \
+        "                         pack=SIZE      longer files go to tape before they are closed (1M)\n"    \
+        "                         min-rate=SIZE  a second: what the drive streams at (as of its medium)\n" \
+        "                         commit=TIME    index at least so often (5m); 0: never\n"                 \
+        "                         io=WAY         how data moves: auto, direct, mmap or indirect\n"         \
+        "                         chap-file=PATH CHAP secret of an iSCSI drive\n"                          \
+        "                         reserve        keep other hosts off the drive (noreserve: do not)\n"     \
+        "                         noallow_other  only for who mounts (allow_other: for all)\n"             \
         "                         nodev, noexec, noatime… as in mount(8)\n"
 
 const struct command command_mount = {

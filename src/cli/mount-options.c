@@ -78,6 +78,14 @@ static int take_pack(struct mount_config *c, const char *value, char **problem)
         return 0;
 }
 
+static int take_min_rate(struct mount_config *c, const char *value, char **problem)
+{
+        int r = parse_size(value, &c->mount.sched.min_rate);
+        if (r == 0 && c->mount.sched.min_rate == 0)
+                c->mount.sched.min_rate = SCHED_NEVER_GATHER;
+        return r;
+}
+
 static int take_commit(struct mount_config *c, const char *value, char **problem)
 {
         return parse_seconds(value, &c->mount.sched.commit_s);
@@ -113,6 +121,7 @@ static const struct {
         { "rw", false, take_read_write },
         { "buffer", true, take_buffer },
         { "pack", true, take_pack },
+        { "min-rate", true, take_min_rate },
         { "commit", true, take_commit },
         { "io", true, take_io },
         { "chap-file", true, take_chap_file },

@@ -15,10 +15,6 @@
  * is free, and while a stream would have to be cut for it. */
 #define LINGER_NS (1000 * MS)
 #define LINGER_STREAM_NS (10000 * MS)
-/* Between reads that follow each other closely the tape stays where it is; when writers wait, no longer than
- * a turn. */
-#define READ_PAUSE_NS (20 * MS)
-#define TURN_NS (2000 * MS)
 
 void cond_wait_until(pthread_cond_t *cond, pthread_mutex_t *lock, int64_t deadline)
 {
@@ -215,6 +211,7 @@ static void commit(Sched *s)
                 s->broken = true;
         }
         s->committing = false;
+        pace_ends(s);
         s->committed_at = monotonic_ns();
         s->commits++;
         update_left(s);
@@ -281,42 +278,26 @@ static bool write_next(Sched *s, int64_t now, int64_t *deadline)
                 seal_stages(s, false);
         if (stages_due(s, now, deadline)) {
                 if (s->tape_segment == 0 && (!first_job(s) || first_job(s)->offset == 0)) {
+                        pace_feeds(s, now);
                         write_stage(s, g_queue_peek_head(&s->sealed));
                         return true;
                 }
                 stream_seal(s);
         }
-        if (!ready(first_job(s)))
+        if (!ready(first_job(s))) {
+                pace_runs_dry(s, now, deadline);
                 return false;
+        }
+        if (pace_holds(s, now, deadline))
+                return false;
+        pace_feeds(s, now);
         write_job(s, first_job(s));
         return true;
 }
 
-/* Reads and writes take turns: each way costs a real drive a LOCATE. */
-static bool may_write(Sched *s, int64_t now, int64_t *deadline)
+static bool commit_if_due(Sched *s, bool due)
 {
-        bool pressed = s->waiters > 0 || s->syncs.length > 0 || s->stop,
-             turn_over = now - s->phase_since > TURN_NS;
-        if (!s->reading)
-                return s->reads.length == 0 || (pressed && !turn_over);
-        if (s->reads.length > 0)
-                return pressed && turn_over;
-        if (pressed || now - s->read_at > READ_PAUSE_NS)
-                return true;
-        *deadline = MIN(*deadline, s->read_at + READ_PAUSE_NS + 1);
-        return false;
-}
-
-static void set_phase(Sched *s, bool reading, int64_t now)
-{
-        if (s->reading != reading)
-                s->phase_since = now;
-        s->reading = reading;
-}
-
-static bool commit_if_due(Sched *s, int64_t now, int64_t *deadline)
-{
-        if (!commit_due(s, now, deadline))
+        if (!due)
                 return false;
         commit(s);
         if (s->stop && s->jobs.length + s->sealed.length + s->open.length + s->syncs.length == 0)
@@ -328,18 +309,20 @@ static bool commit_if_due(Sched *s, int64_t now, int64_t *deadline)
 static bool step(Sched *s, int64_t *deadline)
 {
         int64_t now = monotonic_ns();
-        if (may_write(s, now, deadline) &&
-                (measure_if_asked(s) || commit_if_due(s, now, deadline) || write_next(s, now, deadline))) {
-                set_phase(s, false, now);
+        bool commit = commit_due(s, now, deadline);
+        if (order_may_write(s, commit, now, deadline) &&
+                (measure_if_asked(s) || commit_if_due(s, commit) || write_next(s, now, deadline))) {
+                order_set_phase(s, false, now);
                 return true;
         }
-        GList *l = g_queue_pop_head_link(&s->reads);
-        if (!l && !reader_wants_ahead(s))
+        struct read_request *q = order_next(s, now, deadline);
+        if (!q && !reader_wants_ahead(s))
                 return false;
-        set_phase(s, true, now);
+        order_set_phase(s, true, now);
         pthread_mutex_unlock(&s->lock);
-        if (l)
-                reader_serve(s, l->data);
+        pace_ends(s);
+        if (q)
+                reader_serve(s, q);
         else
                 reader_ahead(s);
         pthread_mutex_lock(&s->lock);

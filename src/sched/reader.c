@@ -9,8 +9,8 @@
 
 #include "sched-private.h"
 
-/* Slabs that are read ahead of the readers. */
-#define AHEAD_MAX 4
+/* A LOCATE that costs more than this is worth being avoided by reading what is not asked for. */
+#define LOCATE_DEAR_NS INT64_C(20000000)
 
 void reader_init(Sched *s)
 {
@@ -29,8 +29,8 @@ void reader_clear(Sched *s)
 
 /* ---- Slabs; Sched.lock held */
 
-/* The span that holds byte offset of segment; its slab is pinned. NULL: none does. */
-static const struct span *slab_pin(Sched *s, uint64_t segment, uint64_t offset, struct slab **ret)
+/* The span that holds byte offset of segment. NULL: none does. */
+static const struct span *slab_find(Sched *s, uint64_t segment, uint64_t offset, struct slab **ret)
 {
         struct reader *r = &s->reader;
         for (unsigned i = 0; i < r->n_slabs; i++) {
@@ -40,17 +40,36 @@ static const struct span *slab_pin(Sched *s, uint64_t segment, uint64_t offset, 
                         if (span->segment != segment || offset < span->offset ||
                                 offset - span->offset >= span->length)
                                 continue;
-                        slab->pins++;
-                        slab->used = ++r->clock;
-                        if (!slab->touched) {
-                                slab->touched = true;
-                                pthread_cond_signal(&s->work);
-                        }
                         *ret = slab;
                         return span;
                 }
         }
         return NULL;
+}
+
+bool reader_holds(Sched *s, uint64_t segment, uint64_t offset)
+{
+        struct slab *slab;
+        return slab_find(s, segment, offset, &slab) != NULL;
+}
+
+/* The same, and its slab is pinned. */
+static const struct span *slab_pin(Sched *s, uint64_t segment, uint64_t offset, struct slab **ret)
+{
+        struct reader *r = &s->reader;
+        const struct span *span = slab_find(s, segment, offset, ret);
+        if (!span)
+                return NULL;
+        struct slab *slab = *ret;
+        slab->pins++;
+        slab->used = ++r->clock;
+        if (slab->run == r->run)
+                r->used_at = monotonic_ns();
+        if (!slab->touched) {
+                slab->touched = true;
+                pthread_cond_signal(&s->work);
+        }
+        return span;
 }
 
 static void slab_unpin(Sched *s, struct slab *slab)
@@ -75,6 +94,7 @@ static struct slab *slab_empty(Sched *s)
                         oldest->pins = 1;
                         oldest->touched = false;
                         oldest->used = ++r->clock;
+                        oldest->run = r->run;
                         return oldest;
                 }
                 pthread_cond_wait(&s->work, &s->lock);
@@ -84,14 +104,15 @@ static struct slab *slab_empty(Sched *s)
 bool reader_wants_ahead(Sched *s)
 {
         struct reader *r = &s->reader;
-        if (r->segment == 0 || r->streak == 0)
+        if (r->segment == 0 || (r->streak == 0 && (!r->promising || r->at_end)))
                 return false;
         unsigned untouched = 0, pinned = 0;
         for (unsigned i = 0; i < r->n_slabs; i++) {
-                untouched += r->slabs[i].n_spans > 0 && !r->slabs[i].touched;
-                pinned += r->slabs[i].pins > 0;
+                const struct slab *slab = &r->slabs[i];
+                untouched += slab->n_spans > 0 && !slab->touched && slab->run == r->run;
+                pinned += slab->pins > 0;
         }
-        return untouched < MIN(AHEAD_MAX, r->n_slabs / 2) && untouched + pinned < r->n_slabs;
+        return untouched < r->n_slabs / 2 && untouched + pinned < r->n_slabs;
 }
 
 /* ---- From the tape; drive thread, no locks held */
@@ -117,18 +138,61 @@ static void slab_extend(Sched *s, struct slab *slab)
         }
 }
 
-/* Fills a slab from offset of segment on. The bytes asked for are there then, or it fails. */
-static int load(Sched *s, uint64_t segment, uint64_t offset, bool further, bool ahead)
+/* Takes note of what a slab was filled with, and lets others have it. Sched.lock held. */
+static void slab_filled(Sched *s, struct slab *slab, bool ahead, bool failed)
 {
         struct reader *r = &s->reader;
-        offset = offset / s->block_length * s->block_length;
+        struct segment seg;
+        slab->pins--;
+        slab->touched = !ahead;
+        r->segment = 0;
+        if (slab->n_spans > 0) {
+                const struct span *last = &slab->spans[slab->n_spans - 1];
+                r->segment = failed ? 0 : last->segment;
+                r->offset = last->offset + last->length;
+                r->at_end = volume_segment_get(s->volume, last->segment, &seg) < 0 || r->offset >= seg.length;
+                r->used_at = ahead ? r->used_at : monotonic_ns();
+                s->read += last->at + last->length;
+        }
+        pthread_cond_signal(&s->work);
+}
+
+/* The logical object behind the filemark that ends a segment. */
+static uint64_t object_behind(Sched *s, const struct segment *seg)
+{
+        return seg->first_block + (seg->length + s->block_length - 1) / s->block_length + 1;
+}
+
+/* Where the tape is at the filemark before segment: over it by a READ, which disturbs no drive, instead of a
+ * LOCATE. */
+static void pass_filemark(Sched *s, uint64_t segment)
+{
+        struct reader *r = &s->reader;
+        struct segment before, next;
+        uint64_t at;
+        pthread_mutex_lock(&s->lock);
+        uint64_t last = r->at_end ? r->segment : 0;
+        bool there = last && volume_segment_get(s->volume, last, &before) == 0 &&
+                reader_object(s, segment, 0, &at) && at == object_behind(s, &before);
+        pthread_mutex_unlock(&s->lock);
+        /* Should it fail, volume_read finds out why. */
+        if (there)
+                (void)volume_read_next(s->volume, last, &next);
+}
+
+/* Fills a slab from offset of segment on, a multiple of the block length, with what comes before the first
+ * unreadable block. 0: all could be read. */
+static int load(Sched *s, uint64_t segment, uint64_t offset, bool further, bool ahead)
+{
         pthread_mutex_lock(&s->lock);
         struct slab *slab = slab_empty(s);
         pthread_mutex_unlock(&s->lock);
+        if (offset == 0)
+                pass_filemark(s, segment);
         size_t n = 0;
         int error = volume_read(s->volume, segment, offset, slab->data, s->pool.slabs.piece, &n);
         unsigned n_spans = 0;
-        if (error == 0 && n > 0) {
+        if (n > 0 && (error == 0 || error == -EIO)) {
                 /* Others look at n_spans under the lock; spans of a pinned slab with none are ours. */
                 slab->spans[0] = (struct span){ segment, offset, n, 0 };
                 n_spans = 1;
@@ -136,61 +200,127 @@ static int load(Sched *s, uint64_t segment, uint64_t offset, bool further, bool 
         pthread_mutex_lock(&s->lock);
         slab->n_spans = n_spans;
         pthread_mutex_unlock(&s->lock);
-        if (n_spans && further)
+        if (error == 0 && n_spans && further)
                 slab_extend(s, slab);
         pthread_mutex_lock(&s->lock);
-        slab->pins--;
-        slab->touched = !ahead;
-        if (slab->n_spans > 0) {
-                const struct span *last = &slab->spans[slab->n_spans - 1];
-                r->segment = last->segment;
-                r->offset = last->offset + last->length;
-                r->frontier = slab;
-                s->read += last->at + last->length;
-        } else {
-                r->segment = 0;
-        }
-        pthread_cond_signal(&s->work);
+        slab_filled(s, slab, ahead, error < 0);
         pthread_mutex_unlock(&s->lock);
         return error ?: n > 0 ? 0 : -EIO;
 }
 
-/* Where the tape goes on after what was read last: true, or false if there is nothing more to read. */
-static bool what_follows(Sched *s, uint64_t *segment, uint64_t *offset)
+bool reader_object(Sched *s, uint64_t segment, uint64_t offset, uint64_t *object)
+{
+        struct segment seg;
+        if (volume_segment_get(s->volume, segment, &seg) < 0 || seg.first_block == 0)
+                return false;
+        *object = seg.first_block + offset / s->block_length;
+        return true;
+}
+
+bool reader_follows(Sched *s, uint64_t *segment, uint64_t *offset)
 {
         struct reader *r = &s->reader;
-        struct segment seg, next;
-        if (r->segment == 0 || volume_segment_get(s->volume, r->segment, &seg) < 0)
+        struct segment next;
+        if (r->segment == 0 || volume_segment_get(s->volume, r->segment, &next) < 0)
                 return false;
         *segment = r->segment;
         *offset = r->offset;
-        if (r->offset < seg.length)
+        if (!r->at_end)
                 return true;
-        uint64_t blocks = (seg.length + s->block_length - 1) / s->block_length;
-        if (volume_segment_at(s->volume, seg.first_block + blocks + 1, &next) < 0 ||
-                next.kind == SEGMENT_INDEX)
-                return false;
+        /* Indexes are for nobody to read. */
+        do {
+                if (volume_segment_at(s->volume, object_behind(s, &next), &next) < 0)
+                        return false;
+        } while (next.kind == SEGMENT_INDEX);
         *segment = next.id;
         *offset = 0;
         return true;
 }
 
-static int load_for(Sched *s, const struct tree_extent *missing)
+/* What is wanted lies so little ahead of where the tape is that reading on costs less than a LOCATE. */
+static bool is_near(Sched *s, uint64_t wanted, uint64_t *segment, uint64_t *offset)
 {
         struct reader *r = &s->reader;
-        uint64_t segment, offset;
-        bool follows = what_follows(s, &segment, &offset) && segment == missing->segment &&
-                offset == missing->offset / s->block_length * s->block_length;
+        uint64_t object, slabs = r->locate_ns > LOCATE_DEAR_NS ? r->n_slabs / 2 : 1;
         pthread_mutex_lock(&s->lock);
-        r->streak = follows ? r->streak + 1 : 0;
+        bool near = reader_follows(s, segment, offset) && reader_object(s, *segment, *offset, &object) &&
+                wanted >= object &&
+                (wanted == object || wanted - object < slabs * (s->pool.slabs.piece / s->block_length));
         pthread_mutex_unlock(&s->lock);
-        return load(s, missing->segment, missing->offset, follows, false);
+        return near;
+}
+
+/* Reads on until a slab has the bytes. False: they are elsewhere, or behind what cannot be read. */
+static bool read_on(Sched *s, uint64_t segment, uint64_t offset, uint64_t object)
+{
+        uint64_t next, at;
+        bool there = false;
+        while (!there && is_near(s, object, &next, &at)) {
+                int r = load(s, next, at, true, false);
+                pthread_mutex_lock(&s->lock);
+                there = reader_holds(s, segment, offset);
+                s->reader.streak += there;
+                pthread_mutex_unlock(&s->lock);
+                if (r < 0)
+                        break;
+        }
+        return there;
+}
+
+/* Goes elsewhere, and begins a run there. */
+static int begin_run(Sched *s, const struct read_request *q, uint64_t segment, uint64_t offset)
+{
+        struct reader *r = &s->reader;
+        int64_t start = monotonic_ns();
+        pthread_mutex_lock(&s->lock);
+        r->streak = 0;
+        r->promising = q->sequential;
+        r->run++;
+        r->ino = q->file->ino;
+        r->run_since = start;
+        bool further = r->locate_ns > LOCATE_DEAR_NS;
+        pthread_mutex_unlock(&s->lock);
+        int error = load(s, segment, offset, further, false);
+        pthread_mutex_lock(&s->lock);
+        int64_t took = monotonic_ns() - start;
+        r->run_since += took;
+        r->locate_ns = r->locate_ns ? (3 * r->locate_ns + took) / 4 : took;
+        pthread_mutex_unlock(&s->lock);
+        return error;
+}
+
+/* Gets the bytes into a slab: all of the slab in which they lie, as requests come in any order, or if there
+ * is something unreadable before them, from just there. */
+static int load_for(Sched *s, const struct read_request *q, uint64_t segment, uint64_t offset)
+{
+        uint64_t object, from = offset / s->pool.slabs.piece * s->pool.slabs.piece,
+                         block = offset / s->block_length * s->block_length;
+        pthread_mutex_lock(&s->lock);
+        bool there, on_tape = reader_object(s, segment, offset, &object);
+        pthread_mutex_unlock(&s->lock);
+        if (!on_tape)
+                return -EIO;
+        if (read_on(s, segment, offset, object))
+                return 0;
+        for (;; from = block) {
+                int r = begin_run(s, q, segment, from);
+                pthread_mutex_lock(&s->lock);
+                there = reader_holds(s, segment, offset);
+                pthread_mutex_unlock(&s->lock);
+                if (there)
+                        return 0;
+                if (from == block)
+                        return r < 0 ? r : -EIO;
+        }
 }
 
 void reader_ahead(Sched *s)
 {
         uint64_t segment, offset;
-        if (what_follows(s, &segment, &offset) && load(s, segment, offset, true, true) == 0)
+        pthread_mutex_lock(&s->lock);
+        bool more = reader_follows(s, &segment, &offset);
+        pthread_mutex_unlock(&s->lock);
+        if (more && load(s, segment, offset, true, true) == 0)
                 return;
         pthread_mutex_lock(&s->lock);
         s->reader.segment = 0;
@@ -290,14 +420,23 @@ static bool whole_in_slab(SchedFile *f, uint64_t offset, size_t size, struct sla
 
 /* ---- Requests */
 
-/* Cuts size to what the file has from offset on. */
-static int cut_to_file(SchedFile *f, uint64_t offset, size_t *size)
+/* Cuts size to what the file has from offset on, and looks how the file is being read. SchedFile.lock held.
+ */
+static int cut_to_file(struct read_request *q, bool first)
 {
+        SchedFile *f = q->file;
         struct tree_attr attr;
+        size_t slab = f->sched->pool.slabs.piece;
         int r = tree_getattr(f->sched->tree, f->ino, &attr);
         if (r < 0)
                 return r;
-        *size = offset >= attr.size ? 0 : MIN(*size, attr.size - offset);
+        uint64_t left = q->offset >= attr.size ? 0 : attr.size - q->offset;
+        q->size = MIN(q->size, left);
+        if (!first)
+                return 0;
+        /* The kernel asks for several pieces at once, in any order. */
+        q->sequential = left > slab && q->offset + slab >= f->read_end && q->offset <= f->read_end + slab;
+        f->read_end = q->offset + q->size;
         return 0;
 }
 
@@ -311,7 +450,7 @@ static int try_answer(struct read_request *q, bool drive)
         g_autofree uint8_t *buf = NULL;
         size_t at = 0;
         pthread_mutex_lock(&f->lock);
-        int r = cut_to_file(f, q->offset, &q->size);
+        int r = cut_to_file(q, !drive);
         for (;;) {
                 if (r == 0 && q->size > 0 && at == 0 && whole_in_slab(f, q->offset, q->size, &slab, &iov)) {
                         pthread_mutex_unlock(&f->lock);
@@ -324,10 +463,12 @@ static int try_answer(struct read_request *q, bool drive)
                         buf = buf ?: g_try_malloc(q->size);
                         r = buf ? gather(f, q->offset, q->size, buf, &at, &missing) : -ENOMEM;
                 }
+                q->segment = missing.segment;
+                q->at = missing.offset;
                 if (r != -EAGAIN || !drive)
                         break;
                 pthread_mutex_unlock(&f->lock);
-                r = load_for(s, &missing);
+                r = load_for(s, q, missing.segment, missing.offset);
                 pthread_mutex_lock(&f->lock);
                 if (r < 0)
                         break;
@@ -343,7 +484,7 @@ static int try_answer(struct read_request *q, bool drive)
 void sched_read(SchedFile *f, uint64_t offset, size_t size, sched_read_done done, void *ctx)
 {
         Sched *s = f->sched;
-        struct read_request now = { f, offset, size, done, ctx };
+        struct read_request now = { .file = f, .offset = offset, .size = size, .done = done, .ctx = ctx };
         if (try_answer(&now, false) == 0)
                 return;
         struct read_request *q = g_new0(struct read_request, 1);

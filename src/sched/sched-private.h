@@ -52,6 +52,7 @@ struct SchedFile {
         /* Sched.lock: */
         unsigned opens, uses;        /* open files; stages, jobs and reads that need it */
         int flush_error, sync_error; /* losses not yet told */
+        uint64_t read_end;           /* SchedFile.lock: how far it has been read */
 };
 
 /* Of the tape, read into a slab: length bytes of segment from offset on lie at data. */
@@ -65,6 +66,7 @@ struct slab {
         uint8_t *data;
         unsigned n_spans, pins;
         uint64_t used; /* clock of the last use */
+        uint64_t run;  /* in which it was read */
         bool touched;  /* somebody has read from it */
         struct span spans[SLAB_SPANS];
 };
@@ -75,6 +77,9 @@ struct read_request {
         size_t size;
         sched_read_done done;
         void *ctx;
+        uint64_t segment, at; /* the first byte that was not in memory when it was asked for */
+        bool sequential; /* the file is being read from front to back, and there is more than a slab to come
+                          */
         GList link;
 };
 
@@ -85,14 +90,33 @@ struct sync_request {
         GList link;
 };
 
-/* Where the tape was last read up to, and what is known of the reader's ways. Drive thread, but for slabs. */
+/* Where the tape was last read up to, and what is known of the reader's ways. A run is what is read between
+ * two LOCATEs, for one program mostly. Sched.lock. */
 struct reader {
-        struct slab *slabs; /* Sched.lock; filled by the drive thread while pins keeps others off */
+        struct slab *slabs; /* filled by the drive thread while pins keeps others off */
         unsigned n_slabs;
         uint64_t clock;
         uint64_t segment, offset; /* the end of the last slab read; segment 0: none */
-        unsigned streak;          /* slabs in a row that were read in the order of the tape */
-        struct slab *frontier;    /* the last slab read */
+        bool at_end;              /* that is the end of the segment */
+        unsigned streak;          /* slabs in a row that were asked for in the order of the tape */
+        bool promising;           /* the run began with the front of a long file */
+        uint64_t run;             /* counts them */
+        uint64_t ino;             /* for whom the run began */
+        int64_t run_since;        /* when */
+        int64_t used_at;          /* when somebody last read from its slabs */
+        int64_t locate_ns;        /* what going elsewhere costs: a mean of the last times */
+};
+
+/* How writing goes on. Sched.lock. */
+struct pace {
+        enum { PACE_IDLE, PACE_FEED, PACE_GATHER } state;
+        uint64_t min_rate; /* bytes/s */
+        unsigned mark;     /* batches that are enough to go on with */
+        bool starved;      /* somebody found no batch since gathering began */
+        int64_t since;     /* when it began; or when data came to be fed, from which on the rate counts */
+        uint64_t since_bytes;
+        int64_t written_at; /* the last time that something went to the drive */
+        uint64_t stops;
 };
 
 struct Sched {
@@ -125,6 +149,7 @@ struct Sched {
         } stream;
 
         struct reader reader;
+        struct pace pace;
 
         uint64_t dirty;        /* bytes in stages and jobs */
         uint64_t sealed_bytes; /* of them in sealed stages */
@@ -137,7 +162,7 @@ struct Sched {
                             waits */
         bool stop, finished;
         bool flushing; /* sealed stages are being written until none is left */
-        bool reading;  /* drive thread: serving reads, or else writing; since when, and when it last read */
+        bool reading;  /* serving reads, or else writing; since when, and when it last read */
         int64_t phase_since, read_at;
         int error;      /* first loss */
         bool broken;    /* nothing more is written */
@@ -176,6 +201,33 @@ void reader_clear(Sched *s);
 void reader_serve(Sched *s, struct read_request *r);
 bool reader_wants_ahead(Sched *s); /* Sched.lock */
 void reader_ahead(Sched *s);
+/* The bytes are in a slab. Sched.lock. */
+bool reader_holds(Sched *s, uint64_t segment, uint64_t offset);
+/* The logical object that holds byte offset of segment. False: it is not on the tape. */
+bool reader_object(Sched *s, uint64_t segment, uint64_t offset, uint64_t *object);
+/* Where the tape goes on after what was read last: true, or false if there is nothing more to read.
+ * Sched.lock.
+ */
+bool reader_follows(Sched *s, uint64_t *segment, uint64_t *offset);
+
+/* order.c; Sched.lock held. What is to be looked at again by itself lowers *deadline. */
+/* The read to be served now, out of the queue, or NULL. */
+struct read_request *order_next(Sched *s, int64_t now, int64_t *deadline);
+/* Whether it is the writers' turn. commit: one is due. */
+bool order_may_write(Sched *s, bool commit, int64_t now, int64_t *deadline);
+/* What the tape does from now on. */
+void order_set_phase(Sched *s, bool reading, int64_t now);
+
+/* pace.c; Sched.lock held. What is to be looked at again by itself lowers *deadline. */
+void pace_init(Sched *s, uint8_t density);
+/* The first job may not go to the drive yet: more is to be gathered. */
+bool pace_holds(Sched *s, int64_t now, int64_t *deadline);
+/* Something goes to the drive. */
+void pace_feeds(Sched *s, int64_t now);
+/* There is nothing to be written. */
+void pace_runs_dry(Sched *s, int64_t now, int64_t *deadline);
+/* The tape stops for other reasons: a commit, or a read. */
+void pace_ends(Sched *s);
 
 /* Waits for cond, at most until deadline (monotonic ns; INT64_MAX: for ever). */
 void cond_wait_until(pthread_cond_t *cond, pthread_mutex_t *lock, int64_t deadline);

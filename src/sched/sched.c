@@ -72,6 +72,7 @@ int sched_new(Volume *volume, Tree *tree, const struct sched_options *options, S
         volume_capacity(volume, tree, &s->left, &s->total);
         s->committed_at = monotonic_ns();
         reader_init(s);
+        pace_init(s, info.density);
         r = -pthread_create(&s->thread, NULL, drive_main, s);
         if (r < 0) {
                 release(s);
@@ -185,6 +186,7 @@ void sched_get_status(Sched *s, struct sched_status *status)
                 .dirty = s->dirty,
                 .written = s->written,
                 .read = s->read,
+                .stops = s->pace.stops,
                 .commits = s->commits,
                 .seconds_since_commit = (uint64_t)(monotonic_ns() - s->committed_at) / 1000000000,
                 .open_files = g_hash_table_size(s->files),

@@ -21,8 +21,10 @@ static struct job *job_new(Sched *s, SchedFile *f, uint8_t *data)
 struct job *stream_job(Sched *s, SchedFile *f)
 {
         uint8_t *data = pool_take(&s->pool.batches);
-        if (!data)
+        if (!data) {
+                s->pace.starved = true;
                 return NULL;
+        }
         s->stream.job = job_new(s, f, data);
         return s->stream.job;
 }

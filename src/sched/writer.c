@@ -199,8 +199,10 @@ static enum verdict stream_take(SchedFile *f)
         Sched *s = f->sched;
         struct stage *st = f->stage;
         size_t n = (st->length + s->pool.batches.piece - 1) / s->pool.batches.piece;
-        if (s->pool.batches.n_free < n)
+        if (s->pool.batches.n_free < n) {
+                s->pace.starved = true;
                 return WAIT_STREAM;
+        }
         g_autofree struct job **jobs = g_new(struct job *, n);
         stream_seal(s);
         s->stream.owner = f;

@@ -51,6 +51,8 @@ static const struct {
         [OP_READ_POSITION] = { 0x34, 10, ON_MEDIUM, 30 * MINUTE, "read position" },
         [OP_LOG_SENSE] = { 0x4d, 10, 0, 5 * MINUTE, "log sense" },
         [OP_REPORT_OPCODES] = { 0xa3, 12, 0, 5 * MINUTE, "report supported operation codes" },
+        [OP_RECEIVE_ORDER] = { 0xa3, 12, 0, 5 * MINUTE, "receive recommended access order" },
+        [OP_GENERATE_ORDER] = { 0xa4, 12, ON_MEDIUM, 30 * MINUTE, "generate recommended access order" },
         [OP_READ_ATTRIBUTE] = { 0x8c, 16, 0, 10 * MINUTE, "read attribute" },
         [OP_WRITE_ATTRIBUTE] = { 0x8d, 16, 0, 10 * MINUTE, "write attribute" },
         [OP_RESERVE6] = { 0x16, 6, 0, 5 * MINUTE, "reserve(6)" },

@@ -55,6 +55,8 @@ enum operation {
         OP_READ_POSITION,
         OP_LOG_SENSE,
         OP_REPORT_OPCODES,
+        OP_RECEIVE_ORDER,
+        OP_GENERATE_ORDER,
         OP_READ_ATTRIBUTE,
         OP_WRITE_ATTRIBUTE,
         OP_RESERVE6,
@@ -95,6 +97,8 @@ struct Tape {
         unsigned timeouts[OPERATIONS]; /* s; by operation, where the drive asks for more than we would wait */
         uint64_t alerts_seen;          /* TapeAlert flags; bit 0 is flag 1 */
         bool no_alerts, watch_alerts, alerts_due;
+        bool order_asked;
+        size_t order_limit; /* see tape_recommended_limit; 0: the drive lacks it */
 
         enum reservation reservation; /* ours */
         uint64_t key;                 /* that we are registered with; 0: not */

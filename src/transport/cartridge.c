@@ -112,6 +112,11 @@ static uint64_t end_of_data(const Cartridge *c)
         return object_index_offset(&c->index, c->index.count);
 }
 
+uint64_t cartridge_place(const Cartridge *c, uint64_t object)
+{
+        return object_index_offset(&c->index, object);
+}
+
 enum cartridge_kind cartridge_kind(const Cartridge *c, uint64_t object)
 {
         static const enum cartridge_kind kinds[] = {
@@ -221,6 +226,42 @@ int cartridge_append(
         while (r == 0 && *written < n)
                 r = append_run(c, n - *written, length, iov, iovcnt, *written * length, written);
         return r;
+}
+
+/* Lengths only; the first one last, as in append_run. */
+static int append_lengths(Cartridge *c, size_t n, uint32_t length, uint64_t start)
+{
+        uint64_t stride = frame_stride(length);
+        uint8_t between[8], marker[4];
+        sg_put_unaligned_le32(length, between);
+        sg_put_unaligned_le32(length, between + 4);
+        sg_put_unaligned_le32(TAP_END_OF_MEDIUM, marker);
+        int r = pwrite_all(c->fd, marker, sizeof(marker), start);
+        for (size_t i = 1; r == 0 && i <= n; i++)
+                r = pwrite_all(c->fd, between, i < n ? 8 : 4, start + i * stride - 4);
+        return r ?: pwrite_all(c->fd, between, 4, start);
+}
+
+int cartridge_append_hollow(Cartridge *c, size_t n, uint32_t length, size_t *written)
+{
+        uint64_t start = end_of_data(c), stride = frame_stride(length);
+        *written = 0;
+        int r = object_index_reserve(&c->index, n);
+        if (r == 0)
+                r = cartridge_truncate(c, c->index.count);
+        if (r < 0)
+                return r;
+        r = append_lengths(c, n, length, start);
+        c->file_size = start + n * stride;
+        if (r < 0) {
+                cartridge_truncate(c, c->index.count);
+                return r;
+        }
+        for (size_t i = 1; i <= n; i++)
+                object_index_push(&c->index, OBJECT_RECORD, length, start + i * stride);
+        c->data += n * length;
+        *written = n;
+        return 0;
 }
 
 int cartridge_append_filemarks(Cartridge *c, size_t n)

@@ -35,6 +35,9 @@ uint64_t cartridge_data(const Cartridge *c);
  * nearer known point. */
 uint64_t cartridge_data_before(const Cartridge *c, uint64_t object);
 uint64_t cartridge_filemarks_before(const Cartridge *c, uint64_t object);
+/* Bytes on the tape before an object, what is between the blocks included. Quicker than
+ * cartridge_data_before. */
+uint64_t cartridge_place(const Cartridge *c, uint64_t object);
 /* Of an object, or of what comes at count. */
 enum cartridge_kind cartridge_kind(const Cartridge *c, uint64_t object);
 /* Bytes of a record's data. */
@@ -50,6 +53,8 @@ int cartridge_read(Cartridge *c, uint64_t object, size_t n, uint32_t length, con
  * records. */
 int cartridge_append(
         Cartridge *c, size_t n, uint32_t length, const struct iovec *iov, int iovcnt, size_t *written);
+/* The same without their data: in its place is a hole, which reads as zeros. */
+int cartridge_append_hollow(Cartridge *c, size_t n, uint32_t length, size_t *written);
 int cartridge_append_filemarks(Cartridge *c, size_t n);
 /* The end of data is before object from now on. */
 int cartridge_truncate(Cartridge *c, uint64_t object);

@@ -11,6 +11,7 @@
 
 /* Service actions: a bit for each. */
 #define ACTIONS_OPCODES (1u << 0x0c)
+#define ACTIONS_ORDER (1u << 0x1d)
 #define ACTIONS_POSITION (1u << 0x00 | 1u << 0x01 | 1u << 0x06 | 1u << 0x08)
 #define ACTIONS_PERSISTENT_IN 0x0fu
 #define ACTIONS_PERSISTENT_OUT 0x7fu
@@ -80,14 +81,25 @@ static const struct drive_command commands[] = {
         { "REPORT SUPPORTED OPERATION CODES", 12, PERSISTENT_FREE, VIRTUAL_NO_OPCODES, ACTIONS_OPCODES,
                 MINUTE, drive_report_opcodes,
                 { 0xa3, 0x1f, 0x87, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff } },
+        { "RECEIVE RECOMMENDED ACCESS ORDER", 12, MEDIUM, VIRTUAL_NO_ORDER, ACTIONS_ORDER, MINUTE,
+                drive_receive_order, { 0xa3, 0x9f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x07 } },
+        { "GENERATE RECOMMENDED ACCESS ORDER", 12, MEDIUM, VIRTUAL_NO_ORDER, ACTIONS_ORDER, 10 * MINUTE,
+                drive_generate_order, { 0xa4, 0x1f, 0x07, 0x07, 0, 0, 0xff, 0xff, 0xff, 0xff } },
 };
 
-const struct drive_command *drive_command_find(const struct drive *d, uint8_t opcode)
+const struct drive_command *drive_command_find(const struct drive *d, uint8_t opcode, unsigned action)
 {
-        for (size_t i = 0; i < G_N_ELEMENTS(commands); i++)
-                if (commands[i].usage[0] == opcode)
-                        return d->settings.cartridge.lacks & commands[i].lacks ? NULL : &commands[i];
-        return NULL;
+        const struct drive_command *found = NULL;
+        for (size_t i = 0; i < G_N_ELEMENTS(commands); i++) {
+                const struct drive_command *c = &commands[i];
+                bool lacked = d->settings.cartridge.lacks & c->lacks;
+                if (c->usage[0] != opcode)
+                        continue;
+                if (action <= SERVICE_ACTION && (c->actions & 1u << action))
+                        return lacked ? NULL : c;
+                found = found ?: lacked ? NULL : c;
+        }
+        return found;
 }
 
 /* ---- REPORT SUPPORTED OPERATION CODES, SPC-5 */
@@ -157,7 +169,7 @@ void drive_report_opcodes(struct drive *d, struct request *r)
         unsigned options = r->cdb[2] & 0x07, action = sg_get_unaligned_be16(r->cdb + 4);
         bool timeouts = r->cdb[2] & 0x80;
         size_t allocation = (size_t)sg_get_unaligned_be(4, r->cdb + 6);
-        const struct drive_command *c = drive_command_find(d, r->cdb[3]);
+        const struct drive_command *c = drive_command_find(d, r->cdb[3], action);
         if (options > EITHER)
                 return request_invalid_field(r, 2, 2);
         if (options == ALL)

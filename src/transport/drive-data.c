@@ -91,11 +91,12 @@ void drive_read(struct drive *d, struct request *r)
         if (!get_transfer(d, r, TRANSPORT_IN, &t))
                 return;
         d->statistics.reads++;
+        uint64_t from = d->position;
         if (t.fixed)
                 read_fixed(d, r, &t);
         else
                 read_variable(d, r, &t, sili);
-        model_wait(&d->settings.model, r->transferred, &d->medium_ns);
+        drive_time_read(d, from, r->transferred);
         d->bytes_read += r->transferred;
 }
 
@@ -141,15 +142,18 @@ void drive_write(struct drive *d, struct request *r)
                 return request_fail(r, SENSE_WRITE_PROTECTED);
         d->statistics.writes++;
         drive_note_change(d);
+        uint64_t from = d->position;
         size_t fit = blocks_that_fit(d, &t);
         int error = fit > 0 ? cut_here(d) : -ENOSPC;
-        if (error == 0)
+        if (error == 0 && d->settings.discard && t.fixed)
+                error = cartridge_append_hollow(d->cartridge, fit, t.length, &written);
+        else if (error == 0)
                 error = cartridge_append(d->cartridge, fit, t.length, c->iov, c->iovcnt, &written);
         if (error == 0 && fit < t.blocks)
                 error = -ENOSPC;
         d->position += written;
         r->transferred = written * t.length;
-        model_wait(&d->settings.model, r->transferred, &d->medium_ns);
+        drive_time_write(d, from, r->transferred);
         d->bytes_written += r->transferred;
         if (error == 0 && !d->mode.buffered)
                 drive_flush(d, r);
@@ -160,6 +164,7 @@ void drive_write(struct drive *d, struct request *r)
 static void write_filemarks(struct drive *d, struct request *r, uint32_t count)
 {
         bool immediate = r->cdb[1] & 0x01;
+        uint64_t from = d->position;
         int error = 0;
         if (count > 0 && d->write_protected)
                 return request_fail(r, SENSE_WRITE_PROTECTED);
@@ -172,6 +177,8 @@ static void write_filemarks(struct drive *d, struct request *r, uint32_t count)
         if (error == 0) {
                 d->position += count;
                 d->statistics.filemarks += count;
+                if (count > 0)
+                        drive_time_write(d, from, 0);
                 if (!immediate)
                         drive_flush(d, r);
         }

@@ -10,19 +10,25 @@ void drive_rewind(struct drive *d, struct request *r)
 {
         drive_synchronize(d);
         d->position = 0;
+        drive_time_rewind(d);
 }
 
 void drive_load_unload(struct drive *d, struct request *r)
 {
         bool load = r->cdb[4] & 0x01;
-        if (load && !d->loaded)
-                return drive_load(d);
+        if (load && !d->loaded) {
+                drive_load(d);
+                return drive_time_load(d, true);
+        }
         if (!d->loaded)
                 return request_fail(r, SENSE_NOT_LOADED);
         if (!load && d->prevented)
                 return request_fail(r, SENSE_REMOVAL_PREVENTED);
         drive_flush(d, r);
         d->position = 0;
+        drive_time_rewind(d);
+        if (!load)
+                drive_time_load(d, false);
         d->loaded = load;
 }
 
@@ -128,6 +134,7 @@ static void space(struct drive *d, struct request *r, int64_t count)
                 codes[code].backward(d, r, 0 - (uint64_t)count);
         else
                 codes[code].forward(d, r, (uint64_t)count);
+        drive_time_locate(d);
 }
 
 void drive_space6(struct drive *d, struct request *r)
@@ -151,6 +158,7 @@ static void locate(struct drive *d, struct request *r, uint64_t object, unsigned
         drive_synchronize(d);
         uint64_t count = cartridge_count(d->cartridge);
         d->position = MIN(object, count);
+        drive_time_locate(d);
         if (object <= count)
                 return;
         bool torn = cartridge_kind(d->cartridge, count) == CARTRIDGE_TORN;

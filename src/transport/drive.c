@@ -126,6 +126,7 @@ void drive_flush(struct drive *d, struct request *r)
         if (cartridge_flush(d->cartridge) < 0)
                 return request_fail(r, SENSE_WRITE_ERROR);
         drive_synchronize(d);
+        drive_time_flush(d);
 }
 
 void drive_stop(struct drive *d, struct request *r, int64_t information)
@@ -277,7 +278,8 @@ int drive_execute(struct drive *d, struct transport_command *command)
         size_t length = iov_length(command->iov, command->iovcnt);
         if (length > d->settings.cartridge.max_transfer || command->iovcnt > FRAME_IOV_MAX)
                 return -EINVAL;
-        const struct drive_command *c = drive_command_find(d, command->cdb[0]);
+        const struct drive_command *c =
+                drive_command_find(d, command->cdb[0], command->cdb[1] & SERVICE_ACTION);
         run_command(d, c, &r);
         if (r.error < 0)
                 return r.error;

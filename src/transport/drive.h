@@ -8,6 +8,7 @@
 #include "cartridge.h"
 #include "drive-sense.h"
 #include "drive-state.h"
+#include "mechanics.h"
 #include "settings.h"
 
 #define DRIVE_VENDOR "REELFS  "
@@ -44,6 +45,10 @@ struct drive {
         uint64_t bytes_written, bytes_read; /* since the load */
         struct virtual_statistics statistics;
         int64_t medium_ns; /* see model.h */
+        GByteArray *order; /* the list of RECEIVE RECOMMENDED ACCESS ORDER */
+        struct mechanics mechanics;
+        int64_t opened_ns; /* with a real clock: the model's is 0 then */
+        int64_t due_ns;    /* when the model says that the command in hand is done, by the model's clock */
 };
 
 enum {
@@ -97,8 +102,9 @@ struct drive_command {
 };
 
 /* ---- drive-commands.c */
-/* NULL: there is no such command. */
-const struct drive_command *drive_command_find(const struct drive *d, uint8_t opcode);
+/* NULL: there is no such command. A service action that there is not finds one of the others of its operation
+ * code. */
+const struct drive_command *drive_command_find(const struct drive *d, uint8_t opcode, unsigned action);
 void drive_report_opcodes(struct drive *d, struct request *r);
 
 /* ---- drive.c */
@@ -175,6 +181,25 @@ void drive_write(struct drive *d, struct request *r);
 void drive_write_filemarks6(struct drive *d, struct request *r);
 void drive_write_filemarks16(struct drive *d, struct request *r);
 void drive_erase(struct drive *d, struct request *r);
+
+/* ---- drive-time.c: the time that the model says; nothing without a model. Each is called when the command
+ * has been carried out, and puts off the end of it. */
+/* The model's clock. */
+int64_t drive_now(const struct drive *d);
+/* Between an object and the position. */
+void drive_time_write(struct drive *d, uint64_t from, uint64_t bytes);
+void drive_time_read(struct drive *d, uint64_t from, uint64_t bytes);
+void drive_time_flush(struct drive *d);
+/* To the position. */
+void drive_time_locate(struct drive *d);
+void drive_time_rewind(struct drive *d);
+void drive_time_load(struct drive *d, bool load);
+/* Waits for the end of the last command. Without the lock. */
+void drive_time_wait(const struct drive *d, int64_t due_ns);
+
+/* ---- drive-order.c */
+void drive_generate_order(struct drive *d, struct request *r);
+void drive_receive_order(struct drive *d, struct request *r);
 
 /* ---- drive-position.c */
 void drive_rewind(struct drive *d, struct request *r);

@@ -37,6 +37,7 @@ static const struct {
         { "sequential-page", VIRTUAL_NO_SEQUENTIAL_PAGE },
         { "long-position", VIRTUAL_NO_LONG_POSITION },
         { "sequential-filemarks", VIRTUAL_NO_SEQUENTIAL_FILEMARKS },
+        { "order", VIRTUAL_NO_ORDER },
 };
 
 char *settings_path(const char *path)
@@ -129,6 +130,23 @@ static void read_alerts(struct reader *r, uint64_t *alerts)
         }
 }
 
+static void read_drive(struct reader *r, struct settings *s)
+{
+        g_autofree char *drive = g_key_file_get_string(r->file, "model", "drive", NULL);
+        g_autofree char *clock = g_key_file_get_string(r->file, "model", "clock", NULL);
+        s->drive = drive ? serpentine_find(g_strstrip(drive)) : NULL;
+        if (drive && !s->drive)
+                reader_fail(r, "drive", "lto5, lto8 or lto9");
+        if (s->drive && !s->drive->orders)
+                s->cartridge.lacks |= VIRTUAL_NO_ORDER;
+        s->virtual_clock = clock && strcmp(g_strstrip(clock), "virtual") == 0;
+        if (clock && !s->virtual_clock && strcmp(clock, "real") != 0)
+                reader_fail(r, "clock", "real or virtual");
+        s->speed = 1;
+        read_number32(r, "model", "speed", 1000000, &s->speed);
+        s->speed = MAX(s->speed, 1);
+}
+
 static void set_defaults(struct virtual_cartridge *c)
 {
         if (c->early_warning == 0)
@@ -163,10 +181,12 @@ static void read_settings(struct reader *r, struct settings *s)
         read_ratio(r, "test", "power-cut-keep", &s->power_cut_keep);
         read_number32(r, "test", "initiator", VIRTUAL_INITIATORS, &s->initiator);
         read_alerts(r, &s->tape_alerts);
+        read_flag(r, "test", "discard", &s->discard);
         read_number(r, "model", "bytes-per-second", INT64_MAX, &s->model.bytes_per_second);
         read_number(r, "model", "bus-bytes-per-second", INT64_MAX, &s->model.bus_bytes_per_second);
         read_number(r, "model", "command-us", INT32_MAX, &s->model.command_us);
         read_number(r, "model", "buffer", INT64_MAX, &s->model.buffer);
+        read_drive(r, s);
 }
 
 /* A file that is not there is one without settings. */

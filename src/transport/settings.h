@@ -4,6 +4,7 @@
 #include <reelfs/virtual.h>
 
 #include "model.h"
+#include "serpentine.h"
 
 #define SETTINGS_MAX_BLOCK 0x800000u /* longest block of a drive that takes variable ones */
 
@@ -13,7 +14,11 @@ struct settings {
         double power_cut_keep;
         uint32_t initiator;   /* 1 to VIRTUAL_INITIATORS */
         uint64_t tape_alerts; /* raised at load; bit 0 is flag 1 */
+        bool discard;         /* data that is written with FIXED=1 */
         struct model model;
+        const struct serpentine_drive *drive; /* NULL: takes the time of model, or none */
+        bool virtual_clock;
+        uint32_t speed; /* of the drive's clock against the real one */
 };
 
 /* The name of the key file. The caller frees. */

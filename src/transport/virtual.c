@@ -28,11 +28,14 @@ static int virtual_execute(Transport *t, struct transport_command *command)
         int r = -ENODEV;
         pthread_mutex_lock(&d->lock);
         d->statistics.commands++;
+        d->due_ns = 0;
         if (s->power_cut_after > 0 && d->statistics.commands >= s->power_cut_after)
                 cut_power(d, s->power_cut_keep);
         if (d->cartridge)
                 r = drive_execute(d, command);
+        int64_t due = d->due_ns;
         pthread_mutex_unlock(&d->lock);
+        drive_time_wait(d, due); /* a reset or a power cut does not wait for a tape that moves */
         return r;
 }
 
@@ -56,6 +59,7 @@ static void virtual_close(Transport *t)
         struct drive *d = (struct drive *)t;
         cartridge_close(d->cartridge);
         drive_state_clear(&d->state);
+        g_byte_array_unref(d->order);
         pthread_mutex_destroy(&d->lock);
         g_free(d->path);
         g_free(d);
@@ -101,11 +105,14 @@ int virtual_open(const char *path, bool read_only, Transport **ret)
         pthread_mutex_init(&d->lock, NULL);
         d->path = g_strdup(path);
         d->settings = settings;
+        d->order = g_byte_array_new();
         d->state = state;
         d->initiator = settings.initiator;
         d->cartridge = cartridge;
         d->write_protected = !cartridge_is_writable(cartridge);
         d->synced = cartridge_count(cartridge);
+        mechanics_init(&d->mechanics, settings.drive);
+        d->opened_ns = monotonic_ns();
         drive_mode_reset(d);
         drive_load(d);
         *ret = &d->transport;
@@ -117,6 +124,27 @@ void virtual_statistics(Transport *t, struct virtual_statistics *s)
         struct drive *d = (struct drive *)t;
         pthread_mutex_lock(&d->lock);
         *s = d->statistics;
+        pthread_mutex_unlock(&d->lock);
+}
+
+void virtual_motion(Transport *t, struct virtual_motion *m)
+{
+        struct drive *d = (struct drive *)t;
+        pthread_mutex_lock(&d->lock);
+        if (d->settings.drive)
+                mechanics_advance(&d->mechanics, drive_now(d));
+        *m = d->mechanics.motion;
+        m->clock_ns = d->mechanics.now;
+        pthread_mutex_unlock(&d->lock);
+}
+
+void virtual_advance(Transport *t, int64_t ns)
+{
+        struct drive *d = (struct drive *)t;
+        pthread_mutex_lock(&d->lock);
+        g_assert(d->settings.virtual_clock && ns >= 0);
+        if (d->settings.drive)
+                mechanics_advance(&d->mechanics, d->mechanics.now + ns);
         pthread_mutex_unlock(&d->lock);
 }
 

@@ -194,6 +194,15 @@ def cdb_seeds():
         (0, ready, second(ready), plain(0x16), second(plain(0x16)), second(block), second(plain(0x17)), plain(0x17),
          second(plain(0x16)), block, write, space6(2, 1), space6(2, -1), report((0x34, 8) + (0,) * 6 + (32, 0), 32)),
     )
+    segment = bytes((0, 30)) + bytes(14)
+    order = bytes((0,) * 7 + (64,)) + segment + struct.pack(">QQ", 1, 2) + segment + struct.pack(">QQ", 0, 1)
+    runs += (
+        (0, write, report((0xa3, 0x9d) + (0,) * 7 + (4, 0, 0), 4),
+         command(OUT, 72, (0xa4, 0x1d, 2) + (0,) * 6 + (72, 0, 0), order, pieces=2),
+         report((0xa3, 0x1d) + (0,) * 7 + (96, 0, 0), 96), rewind,
+         command(OUT, 72, (0xa4, 0x1d, 1) + (0,) * 6 + (72, 0, 0), order, pieces=2),
+         report((0xa3, 0x1d, 0, 0, 0, 8) + (0,) * 3 + (96, 0, 0), 96)),
+    )
     for cartridge, *commands in runs:
         yield bytes((cartridge,)) + b"".join(commands)
 

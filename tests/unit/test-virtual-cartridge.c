@@ -359,6 +359,33 @@ static void test_power_cut_after(void)
         fixture_clear(&f);
 }
 
+/* Runs of blocks have their places on the tape, and no data; what is written by itself is kept. */
+static void test_discard(void)
+{
+        struct fixture f;
+        uint8_t data[4 * 4096], zeros[4 * 4096] = { 0 };
+        fixture_bytes(&f, NULL, 0);
+        write_key_file(&f, "[cartridge]\ncapacity=20000\n[test]\ndiscard=true\n");
+        fixture_open(&f, false);
+        fill(data, sizeof(data), 1);
+        g_assert_cmphex(write_block(&f, 80, 3), ==, GOOD);
+        g_assert_cmphex(set_block_length(&f, 4095), ==, GOOD);
+        uint32_t first = out(&f, data, 4 * 4095, CDB(0x0a, 1, 0, 0, 4, 0));
+        g_assert_cmphex(first, ==, 0x000002);
+        g_assert_cmphex(write_filemarks(&f, 1, false), ==, 0x000002);
+        g_assert_cmphex(out(&f, data, 4095, CDB(0x0a, 1, 0, 0, 1, 0)), ==, 0x0d0002);
+        g_assert_cmphex(write_block(&f, 100, 5), ==, 0x000002);
+        g_assert_cmpuint(file_size(&f), ==, 88 + 4 * 4104 + 4 + 108);
+        fixture_reopen(&f);
+        assert_block(&f, 80, 3);
+        g_assert_cmphex(set_block_length(&f, 4095), ==, GOOD);
+        g_assert_cmphex(in(&f, data, 4 * 4095, CDB(0x08, 1, 0, 0, 4, 0)), ==, GOOD);
+        g_assert_cmpmem(data, 4 * 4095, zeros, 4 * 4095);
+        g_assert_cmphex(read_any(&f) & 0xff00ff, ==, 0x000001);
+        assert_block(&f, 100, 5);
+        fixture_clear(&f);
+}
+
 /* The host's file system is full in the middle of a block of the second of two commands. */
 static void test_host_full(void)
 {
@@ -500,6 +527,7 @@ static void test_key_file(void)
                 "[drive]\nmax-transfer=-1\n",
                 "[test]\npower-cut-keep=1.5\n",
                 "[test]\npower-cut-keep=nan\n",
+                "[test]\ndiscard=all\n",
                 "no key file at all",
         };
         struct fixture f;
@@ -536,6 +564,7 @@ int main(int argc, char **argv)
         g_test_add_func("/virtual-cartridge/power-cut-overwrite", test_power_cut_overwrite);
         g_test_add_func("/virtual-cartridge/power-cut-thread", test_power_cut_thread);
         g_test_add_func("/virtual-cartridge/power-cut-after", test_power_cut_after);
+        g_test_add_func("/virtual-cartridge/discard", test_discard);
         g_test_add_func("/virtual-cartridge/host-full", test_host_full);
         g_test_add_func("/virtual-cartridge/kill", test_kill);
         g_test_add_func("/virtual-cartridge/locked", test_locked);

@@ -128,6 +128,8 @@ static void test_lacks(void)
                 { VIRTUAL_NO_PERSISTENT, { 0x5e }, 10 },
                 { VIRTUAL_NO_DENSITY, { 0x44 }, 10 },
                 { VIRTUAL_NO_OPCODES, { 0xa3, 0x0c }, 12 },
+                { VIRTUAL_NO_ORDER, { 0xa3, 0x1d }, 12 },
+                { VIRTUAL_NO_ORDER, { 0xa4, 0x1d, 2 }, 12 },
                 { VIRTUAL_NO_ATTRIBUTES, { 0x8c }, 16 },
                 { VIRTUAL_NO_ATTRIBUTES, { 0x8d }, 16 },
         };

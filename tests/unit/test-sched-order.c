@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the scheduler does with the tape: how often it has to go elsewhere for reads, or stop for writes. */
+#include "sched-fixture.h"
+
+#define FILE_SIZE ((size_t)6 << 20)
+#define FILES 4
+/* Going elsewhere costs so much that a turn is worth it, as with any real tape. */
+#define SLOW_LOCATE "opcode=92 count=all delay=30"
+
+static uint64_t locates(struct fixture *fx)
+{
+        struct virtual_statistics s;
+        virtual_statistics(fx->drive, &s);
+        return s.locates;
+}
+
+static void write_file(struct fixture *fx, const char *name, size_t size, uint32_t seed)
+{
+        g_autofree uint8_t *content = g_malloc(size);
+        pattern(content, size, seed);
+        new_file(fx, name);
+        SchedFile *f = open_name(fx, name);
+        for (size_t at = 0; at < size; at += 200000)
+                g_assert_cmpint(write_at(f, at, content + at, MIN(200000, size - at)), ==, 0);
+        sched_release(f);
+}
+
+static void check_file(struct fixture *fx, const char *name, size_t size, uint32_t seed)
+{
+        g_autofree uint8_t *content = g_malloc(size);
+        pattern(content, size, seed);
+        SchedFile *f = open_name(fx, name);
+        assert_content(f, content, size);
+        sched_release(f);
+}
+
+static void remount(struct fixture *fx)
+{
+        g_assert_cmpint(unmount_volume(fx), ==, 0);
+        mount_volume(fx);
+}
+
+/* ---- Reading */
+
+struct caller {
+        struct fixture *fx;
+        unsigned number;
+};
+
+static void *read_one(void *arg)
+{
+        struct caller *c = arg;
+        g_autofree char *name = g_strdup_printf("f%u", c->number);
+        check_file(c->fx, name, FILE_SIZE, c->number);
+        return NULL;
+}
+
+static void run_callers(struct fixture *fx, unsigned n, void *(*what)(void *))
+{
+        pthread_t threads[8];
+        struct caller callers[8];
+        for (unsigned i = 0; i < n; i++) {
+                callers[i] = (struct caller){ fx, i };
+                g_assert_cmpint(pthread_create(&threads[i], NULL, what, &callers[i]), ==, 0);
+        }
+        for (unsigned i = 0; i < n; i++)
+                pthread_join(threads[i], NULL);
+}
+
+static void write_files(struct fixture *fx)
+{
+        for (unsigned i = 0; i < FILES; i++) {
+                g_autofree char *name = g_strdup_printf("f%u", i);
+                write_file(fx, name, FILE_SIZE, i);
+        }
+}
+
+/* Four readers take turns: the tape does not go back and forth for each of the 96 slabs that they read. */
+static void test_four_readers(struct fixture *fx, const void *data)
+{
+        write_files(fx);
+        fx->faults = SLOW_LOCATE;
+        remount(fx);
+        uint64_t before = locates(fx);
+        run_callers(fx, FILES, read_one);
+        g_assert_cmpuint(locates(fx) - before, <=, 24);
+}
+
+struct waiting {
+        unsigned *order, *n;
+        unsigned number;
+        struct answer answer;
+};
+
+static void note_done(void *ctx, int error, const struct iovec *iov, int iovcnt)
+{
+        struct waiting *w = ctx;
+        w->order[(*w->n)++] = w->number;
+        tell(&w->answer, error);
+}
+
+/* Requests that wait together are served ascending from where the tape is, in whatever order they came. */
+static void test_ascending(struct fixture *fx, const void *data)
+{
+        static const unsigned asked[FILES] = { 0, 3, 1, 2 };
+        struct waiting w[FILES];
+        SchedFile *files[FILES];
+        unsigned order[FILES], n = 0;
+        write_files(fx);
+        fx->faults = SLOW_LOCATE;
+        remount(fx);
+        for (unsigned i = 0; i < FILES; i++) {
+                g_autofree char *name = g_strdup_printf("f%u", asked[i]);
+                files[i] = open_name(fx, name);
+                w[i] = (struct waiting){ order, &n, asked[i], ANSWER };
+        }
+        /* The first one keeps the drive busy until all are there; all are in the midst of their files. */
+        for (unsigned i = 0; i < FILES; i++)
+                sched_read(files[i], FILE_SIZE / 2, 1000, note_done, &w[i]);
+        for (unsigned i = 0; i < FILES; i++) {
+                g_assert_cmpint(wait_answer(&w[i].answer), ==, 0);
+                sched_release(files[i]);
+        }
+        for (unsigned i = 0; i < FILES; i++)
+                g_assert_cmpuint(order[i], ==, i);
+}
+
+/* Small files in the order of the tape, an index between them: one run, without going back. */
+static void test_small_in_order(struct fixture *fx, const void *data)
+{
+        enum { SMALL = 200, SIZE = 5000 };
+        for (unsigned i = 0; i < SMALL; i++) {
+                g_autofree char *name = g_strdup_printf("s%u", i);
+                write_file(fx, name, SIZE, i);
+                if (i == SMALL / 2)
+                        g_assert_cmpint(sync_all(fx->sched, NULL), ==, 0);
+        }
+        fx->faults = SLOW_LOCATE;
+        remount(fx);
+        uint64_t before = locates(fx);
+        for (unsigned i = 0; i < SMALL; i++) {
+                g_autofree char *name = g_strdup_printf("s%u", i);
+                check_file(fx, name, SIZE, i);
+        }
+        g_assert_cmpuint(locates(fx) - before, <=, 3);
+}
+
+/* ---- Writing */
+
+/* A slow source makes the tape stop once for a pool-full, not once for each batch. */
+static void test_gather(struct fixture *fx, const void *data)
+{
+        enum { BATCH = POOL / 32, PIECES = 60 };
+        static uint8_t piece[BATCH];
+        struct sched_status status;
+        new_file(fx, "slow");
+        SchedFile *f = open_name(fx, "slow");
+        for (unsigned i = 0; i < PIECES; i++) {
+                g_assert_cmpint(write_at(f, (uint64_t)i * BATCH, piece, BATCH), ==, 0);
+                g_usleep(10000);
+        }
+        sched_get_status(fx->sched, &status);
+        g_assert_cmpuint(status.stops, >=, 1);
+        g_assert_cmpuint(status.stops, <=, PIECES / 12 + 1);
+        /* What is asked for is not held. */
+        g_assert_cmpint(sync_all(fx->sched, f), ==, 0);
+        sched_get_status(fx->sched, &status);
+        g_assert_cmpuint(status.dirty, ==, 0);
+        sched_release(f);
+}
+
+static void set_up_slow_source(struct fixture *fx, const void *data)
+{
+        fx->options.min_rate = UINT64_C(1) << 50;
+        set_up(fx, NULL);
+}
+
+int main(int argc, char **argv)
+{
+        g_test_init(&argc, &argv, NULL);
+#define ADD(name, up, test) g_test_add("/sched-order/" name, struct fixture, NULL, up, test, tear_down)
+        ADD("four-readers", set_up, test_four_readers);
+        ADD("ascending", set_up, test_ascending);
+        ADD("small-in-order", set_up, test_small_in_order);
+        ADD("gather", set_up_slow_source, test_gather);
+        return g_test_run();
+}
