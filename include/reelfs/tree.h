@@ -100,6 +100,9 @@ int tree_readdir(Tree *t, uint64_t ino, uint64_t cookie, bool with_ref,
 int tree_parent(Tree *t, uint64_t ino, uint64_t *parent);
 /* Path from the root, "/a/b", by the first name found, for messages; the caller frees. NULL: no name. */
 char *tree_path(Tree *t, uint64_t ino);
+/* Paths by all names, at most max of them, oldest first, each with its NUL, one after the other; *n: how
+ * many. The caller frees. NULL: no name, or out of memory. */
+char *tree_paths(Tree *t, uint64_t ino, size_t max, size_t *n);
 /* Walks a path of components from the root; leading and doubled slashes are ignored. Returns a reference. */
 int tree_resolve(Tree *t, const char *path, struct tree_attr *attr);
 

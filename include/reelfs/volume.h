@@ -5,6 +5,8 @@
  * others may be called from any thread. Failures are logged once, where their cause is known; errors are
  * those of tape.h, and: -ENOTUNIQ never; -EUCLEAN the volume's data is damaged; -EMEDIUMTYPE not a reelfs
  * volume; -EPROTONOSUPPORT a newer format. */
+#include <glib.h>
+
 #include <reelfs/tape.h>
 #include <reelfs/tree.h>
 
@@ -14,6 +16,11 @@ typedef struct Volume Volume;
 #define VOLUME_BLOCK_LENGTH_MIN 4096 /* LTFS's minimum; a fixed_only drive sets its own, down to 512 */
 
 /* ---- Segments */
+
+/* Ids from here on are not of segments: extents with these name data that has no segment yet. An index leaves
+ * them out, as with segments that are not written. */
+#define VOLUME_STAGED (UINT64_C(1) << 62)
+
 enum segment_kind { SEGMENT_FILE, SEGMENT_PACK, SEGMENT_INDEX };
 enum segment_state {
         SEGMENT_QUEUED,
@@ -102,6 +109,8 @@ int volume_remeasure(Volume *v);
 uint64_t volume_segment_new(Volume *v, enum segment_kind kind);
 /* The bytes of a segment that is queued still will not come: a write before it has failed. */
 void volume_segment_lost(Volume *v, uint64_t id);
+/* Appends to head what pack id begins with. */
+void volume_pack_head(Volume *v, uint64_t id, GByteArray *head);
 /* -ENOENT: no such id. */
 int volume_segment_get(Volume *v, uint64_t id, struct segment *s);
 /* The segment that holds logical object block. -ENOENT: none (a filemark, a label, beyond the end). */

@@ -11,10 +11,8 @@
 #include "sched-private.h"
 
 #define MS INT64_C(1000000)
-/* How long a sealed stage lingers, so that files that live for a moment never reach the tape: while the tape
- * is free, and while a stream would have to be cut for it. */
-#define LINGER_NS (1000 * MS)
-#define LINGER_STREAM_NS (10000 * MS)
+/* What was sealed so long ago goes along with what is due. */
+#define SETTLE_NS (1000 * MS)
 
 void cond_wait_until(pthread_cond_t *cond, pthread_mutex_t *lock, int64_t deadline)
 {
@@ -28,12 +26,11 @@ void cond_wait_until(pthread_cond_t *cond, pthread_mutex_t *lock, int64_t deadli
 
 /* ---- Writing; Sched.lock is held on entry and exit, and given up while the drive works */
 
-static void lost(Sched *s, SchedFile *f, uint64_t segment, int error)
+void drive_lost(Sched *s, uint64_t segment, int error)
 {
         volume_segment_lost(s->volume, segment);
         s->error = s->error ?: error;
         s->broken = true;
-        file_failed(f, error);
         pthread_cond_broadcast(&s->room);
 }
 
@@ -55,68 +52,22 @@ static void write_job(Sched *s, struct job *j)
         }
         while (j->pins > 0)
                 pthread_cond_wait(&s->work, &s->lock);
-        if (r < 0)
-                lost(s, j->file, j->segment, r);
-        else
+        if (r < 0) {
+                drive_lost(s, j->segment, r);
+                file_failed(j->file, r);
+        } else {
                 s->written += j->length;
+        }
         job_free(s, j);
 }
 
-/* True if nobody can reach the file any more, so that its bytes need not go to the tape. */
-static bool abandoned(Sched *s, SchedFile *f)
+/* Writes sealed stages, up to the mark and while there is a reason to. */
+static void write_stages(Sched *s, uint64_t mark, bool (*wanted)(Sched *s, const struct stage *st))
 {
-        struct tree_attr attr;
-        return f->opens == 0 && tree_getattr(s->tree, f->ino, &attr) == 0 && attr.nlink == 0;
-}
-
-static int append_stage(Sched *s, struct stage *st)
-{
-        /* As many chunks in one go as make up a batch. */
-        unsigned most = (unsigned)(s->pool.batches.piece / POOL_CHUNK);
-        g_autofree struct iovec *iov = g_new(struct iovec, most);
-        for (size_t at = 0; at < st->length;) {
-                int n = 0;
-                for (; (unsigned)n < most && at < st->length; n++) {
-                        iov[n] = (struct iovec){ st->chunks[at / POOL_CHUNK],
-                                MIN(POOL_CHUNK, st->length - at) };
-                        at += iov[n].iov_len;
-                }
-                int r = volume_append(s->volume, st->segment, iov, n, at == st->length);
-                if (r < 0)
-                        return r;
-        }
-        return 0;
-}
-
-static void write_stage(Sched *s, struct stage *st)
-{
-        SchedFile *f = st->file;
-        if (abandoned(s, f)) {
-                stage_free(st);
-                return;
-        }
-        int r = -EIO;
-        if (!s->broken) {
-                pthread_mutex_unlock(&s->lock);
-                pthread_mutex_lock(&f->lock);
-                stage_tidy(st);
-                pthread_mutex_unlock(&f->lock);
-                r = append_stage(s, st);
-                pthread_mutex_lock(&s->lock);
-                update_left(s);
-        }
-        /* Readers copy out of it under SchedFile.lock. */
-        file_use(f);
-        pthread_mutex_unlock(&s->lock);
-        pthread_mutex_lock(&f->lock);
-        pthread_mutex_lock(&s->lock);
-        if (r < 0)
-                lost(s, f, st->segment, r);
-        else
-                s->written += st->length;
-        stage_free(st);
-        pthread_mutex_unlock(&f->lock);
-        file_unuse(f);
+        struct stage *st;
+        while ((st = g_queue_peek_head(&s->sealed)) && st->sequence <= mark && (!wanted || wanted(s, st)))
+                pack_write_stage(s, st);
+        pack_end(s);
 }
 
 static bool ready(const struct job *j)
@@ -133,13 +84,13 @@ static struct job *first_job(Sched *s)
  * Sched.lock. */
 static void seal_stages(Sched *s, bool all)
 {
-        size_t goal = s->pool.chunks.total * POOL_CHUNK / 4;
+        size_t goal = (s->pool.crumbs.total * POOL_CRUMB + s->pool.chunks.total * POOL_CHUNK) / 4;
         /* Stages opened from now on are not meant: busy writers would keep us here. */
         struct stage *newest = g_queue_peek_tail(&s->open);
-        uint64_t limit = newest ? newest->segment : 0;
+        uint64_t limit = newest ? newest->sequence : 0;
         for (;;) {
                 struct stage *st = g_queue_peek_head(&s->open);
-                if (!st || st->segment > limit || (!all && s->sealed_bytes >= goal))
+                if (!st || st->sequence > limit || (!all && s->sealed_bytes >= goal))
                         return;
                 SchedFile *f = st->file;
                 file_use(f);
@@ -167,7 +118,7 @@ static void drain(Sched *s, uint64_t jobs, uint64_t stages)
                         else
                                 pthread_cond_wait(&s->work, &s->lock);
                 } else if (st && st->sequence <= stages) {
-                        write_stage(s, st);
+                        write_stages(s, stages, NULL);
                 } else {
                         return;
                 }
@@ -256,30 +207,49 @@ static bool measure_if_asked(Sched *s)
         return true;
 }
 
+static bool is_streaming(Sched *s)
+{
+        return s->stream.owner || s->jobs.length > 0;
+}
+
+/* Whether stages have to wait for nothing but pieces. */
+static bool is_out_of_pieces(Sched *s)
+{
+        return s->pool.crumbs.n_free == 0 || s->pool.chunks.n_free == 0;
+}
+
 static bool stages_due(Sched *s, int64_t now, int64_t *deadline)
 {
         struct stage *st = g_queue_peek_head(&s->sealed);
         if (!st)
                 return s->flushing = false;
-        size_t room = s->pool.chunks.total * POOL_CHUNK;
-        bool streaming = s->stream.owner || s->jobs.length > 0;
+        bool streaming = is_streaming(s);
         int64_t due = st->sealed_at + (streaming ? LINGER_STREAM_NS : LINGER_NS);
-        if (s->flushing || st->urgent || s->broken || s->pool.chunks.n_free == 0 ||
-                s->sealed_bytes >= (streaming ? room / 2 : room / 4) || now >= due)
+        if (s->flushing || st->urgent || s->broken || is_out_of_pieces(s) ||
+                stages_fill(s, streaming ? 3 : 2, 4) || now >= due)
                 return s->flushing = true;
         *deadline = MIN(*deadline, due);
         return false;
 }
 
+/* Once stages are being written, those go along that have settled, and as many as it takes to have room again
+ * for a while. The youngest linger on. */
+static bool goes_along(Sched *s, const struct stage *st)
+{
+        return st->urgent || s->broken || monotonic_ns() - st->sealed_at >= SETTLE_NS ||
+                stages_fill(s, 1, 4) || is_out_of_pieces(s);
+}
+
 /* Writes one thing if one is to be written now. */
 static bool write_next(Sched *s, int64_t now, int64_t *deadline)
 {
-        if (s->pool.chunks.n_free == 0 && s->sealed.length == 0)
+        if (is_out_of_pieces(s) && s->sealed.length == 0)
                 seal_stages(s, false);
         if (stages_due(s, now, deadline)) {
                 if (s->tape_segment == 0 && (!first_job(s) || first_job(s)->offset == 0)) {
                         pace_feeds(s, now);
-                        write_stage(s, g_queue_peek_head(&s->sealed));
+                        write_stages(s, s->sequence, goes_along);
+                        s->flushing = false;
                         return true;
                 }
                 stream_seal(s);
@@ -340,8 +310,11 @@ void *drive_main(void *sched)
         pthread_mutex_lock(&s->lock);
         while (!s->finished) {
                 int64_t deadline = INT64_MAX;
-                if (!step(s, &deadline))
+                if (!step(s, &deadline)) {
+                        s->sleeps_until = deadline;
                         cond_wait_until(&s->work, &s->lock, deadline);
+                        s->sleeps_until = 0;
+                }
         }
         pthread_mutex_unlock(&s->lock);
         return NULL;

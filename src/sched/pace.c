@@ -15,7 +15,7 @@
 #define RATE_MAX_NS (2000 * MS)
 /* How long a closed file, and anything else, waits for more to come. */
 #define LINGER_CLOSED_NS (1000 * MS)
-#define LINGER_NS (30000 * MS)
+#define LINGER_OPEN_NS (30000 * MS)
 
 #define MB 1000000
 /* The lowest host rates of full-height drives, without compression, rounded up: by the density codes of LTO-3
@@ -75,7 +75,7 @@ bool pace_holds(Sched *s, int64_t now, int64_t *deadline)
         unsigned gathered = s->pool.batches.total - s->pool.batches.n_free;
         if (p->state != PACE_GATHER || p->starved || s->broken || gathered >= p->mark)
                 return false;
-        int64_t due = p->since + LINGER_NS;
+        int64_t due = p->since + LINGER_OPEN_NS;
         if (!s->stream.owner)
                 due = MIN(due, s->stream.last_write + LINGER_CLOSED_NS);
         if (now >= due)

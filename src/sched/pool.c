@@ -7,8 +7,9 @@
 
 #include "pool.h"
 
-/* Pieces that the scheduler cannot do without: one at the drive, one filling, one to take over into. */
-#define PIECES_MIN 3
+/* Pieces that the scheduler cannot do without: one at the drive, one filling, one to take over into, and one
+ * in which packs are made. */
+#define PIECES_MIN 4
 
 static void *part_init(struct pool_part *part, uint8_t *base, size_t size, size_t piece)
 {
@@ -48,7 +49,9 @@ int pool_init(struct pool *p, size_t size, size_t batch)
         uint8_t *next = p->arena;
         next = part_init(&p->batches, next, batches, batch);
         next = part_init(&p->slabs, next, slabs, batch);
-        part_init(&p->chunks, next, size - batches - slabs, POOL_CHUNK);
+        size_t crumbs = (size - batches - slabs) / 2;
+        next = part_init(&p->crumbs, next, crumbs, POOL_CRUMB);
+        part_init(&p->chunks, next, size - batches - slabs - crumbs, POOL_CHUNK);
         return 0;
 }
 
@@ -57,6 +60,7 @@ void pool_clear(struct pool *p)
         if (p->arena)
                 munmap(p->arena, p->size);
         g_free(p->batches.free);
+        g_free(p->crumbs.free);
         g_free(p->chunks.free);
         g_free(p->slabs.free);
         *p = (struct pool){ 0 };

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 /* One arena of pinned, page-aligned memory, allocated at mount and cut three ways: batches, which go to the
- * drive as one command; chunks, in which stages grow; and slabs, into which the tape is read. No locks: the
- * caller's. */
+ * drive as one command; crumbs and chunks, in which stages grow; and slabs, into which the tape is read. No
+ * locks: the caller's. */
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #define POOL_CHUNK ((size_t)16 << 10)
+/* Stages begin with these, so that a file of 4 KiB takes no more. */
+#define POOL_CRUMB ((size_t)4 << 10)
 
 /* A stack of equal pieces of the arena. */
 struct pool_part {
@@ -21,7 +23,7 @@ struct pool {
         void *arena;
         size_t size;
         bool pinned;
-        struct pool_part batches, chunks, slabs;
+        struct pool_part batches, crumbs, chunks, slabs;
 };
 
 /* size: of the arena. batch: bytes of a batch and of a slab. -ENOMEM; -EINVAL: too small for that. */

@@ -339,10 +339,14 @@ static int copy_from(SchedFile *f, uint64_t segment, uint64_t offset, void *dst,
         struct stage *st = g_hash_table_lookup(s->stages, &segment);
         struct job *j = st ? NULL : stream_find(s, segment, offset);
         struct slab *slab = NULL;
-        const struct span *span = st || j ? NULL : slab_pin(s, segment, offset, &slab);
+        size_t in_pack = 0;
+        const uint8_t *packed = st || j ? NULL : pack_find(s, segment, offset, &in_pack);
+        const struct span *span = st || j || packed ? NULL : slab_pin(s, segment, offset, &slab);
         if (j)
                 j->pins++;
+        s->pack.pins += packed != NULL;
         size_t there = j ? j->offset + j->length - offset
+                : packed ? in_pack
                 : span   ? span->offset + span->length - offset
                          : size;
         pthread_mutex_unlock(&s->lock);
@@ -355,6 +359,12 @@ static int copy_from(SchedFile *f, uint64_t segment, uint64_t offset, void *dst,
                 memcpy(dst, j->data + (offset - j->offset), size);
                 pthread_mutex_lock(&s->lock);
                 if (--j->pins == 0)
+                        pthread_cond_signal(&s->work);
+                pthread_mutex_unlock(&s->lock);
+        } else if (packed) {
+                memcpy(dst, packed, size);
+                pthread_mutex_lock(&s->lock);
+                if (--s->pack.pins == 0)
                         pthread_cond_signal(&s->work);
                 pthread_mutex_unlock(&s->lock);
         } else if (span) {

@@ -16,17 +16,22 @@
 struct stage;
 struct job;
 
-/* A segment in the making, small: its bytes are in chunks, in the order in which they were written. */
+/* The first pieces of a stage are crumbs, the others chunks. */
+#define STAGE_CRUMBS 4
+G_STATIC_ASSERT(STAGE_CRUMBS *POOL_CRUMB == POOL_CHUNK);
+
+/* Bytes of a small file that have no segment yet, in the order in which they were written. */
 struct stage {
-        uint64_t segment;
-        SchedFile *file; /* a use of it */
-        uint8_t **chunks;
-        unsigned n_chunks;
+        uint64_t segment;                        /* stands for one: VOLUME_STAGED or above */
+        SchedFile *file;                         /* a use of it */
+        uint8_t **pieces, *crumbs[STAGE_CRUMBS]; /* pieces is crumbs while these suffice */
+        unsigned n_pieces;
         size_t length;
         bool sealed;       /* in Sched.sealed; nobody writes into it any more */
         bool urgent;       /* spilled, or somebody waits for it: no lingering */
+        bool taken;        /* by the drive thread */
         int64_t sealed_at; /* monotonic ns */
-        uint64_t sequence; /* order of sealing */
+        uint64_t sequence; /* order of opening, then of sealing */
         GList link;        /* in Sched.open or Sched.sealed */
 };
 
@@ -49,6 +54,7 @@ struct SchedFile {
         uint64_t ino;
         pthread_mutex_t lock;
         struct stage *stage; /* open one, or NULL; changes under both locks */
+        struct stage *rests; /* the last one sealed, or NULL; likewise */
         /* Sched.lock: */
         unsigned opens, uses;        /* open files; stages, jobs and reads that need it */
         int flush_error, sync_error; /* losses not yet told */
@@ -134,6 +140,7 @@ struct Sched {
         struct pool pool;
         GHashTable *files;  /* ino -> SchedFile */
         GHashTable *stages; /* segment -> stage, open and sealed */
+        uint64_t next_stage;
         GQueue open, sealed, jobs, reads, syncs;
         uint64_t sequence;
         unsigned waiters;
@@ -151,6 +158,20 @@ struct Sched {
         struct reader reader;
         struct pace pace;
 
+        /* The pack being written, by the drive thread alone. Others look into its batch under Sched.lock. */
+        struct {
+                uint64_t segment; /* 0: none */
+                uint64_t offset;  /* in it, where the batch begins */
+                uint8_t *data;    /* a batch, for good */
+                size_t length;    /* in the batch; drive thread */
+                size_t visible;   /* of that, what extents name; Sched.lock */
+                unsigned pins;    /* threads that copy out of it; Sched.lock */
+                size_t dirty;     /* bytes of its members that are counted as such; Sched.lock */
+                int error;
+                GByteArray *header, *others; /* of the next member: what comes before its data, and behind */
+                GPtrArray *files; /* a use of each; those that are lost if the batch is; Sched.lock */
+        } pack;
+
         uint64_t dirty;        /* bytes in stages and jobs */
         uint64_t sealed_bytes; /* of them in sealed stages */
         uint64_t left, total;  /* bytes the tape still takes, and its whole */
@@ -164,9 +185,10 @@ struct Sched {
         bool flushing; /* sealed stages are being written until none is left */
         bool reading;  /* serving reads, or else writing; since when, and when it last read */
         int64_t phase_since, read_at;
-        int error;      /* first loss */
-        bool broken;    /* nothing more is written */
-        bool read_only; /* from the start */
+        int64_t sleeps_until; /* the drive thread; 0: it is awake, and looks again before it sleeps */
+        int error;            /* first loss */
+        bool broken;          /* nothing more is written */
+        bool read_only;       /* from the start */
         uint64_t written, read, commits;
         int64_t committed_at;                   /* monotonic ns */
         const struct volume_progress *progress; /* of the last commit */
@@ -178,20 +200,44 @@ void file_unuse(SchedFile *f);
 /* A loss in f: told by flush and sync. Sched.lock held. */
 void file_failed(SchedFile *f, int error);
 
+/* How long a sealed stage lingers, so that files get the names and attributes that they keep, and those that
+ * live for a moment never reach the tape: while the tape is free, and while a stream would have to be cut for
+ * it. */
+#define LINGER_NS INT64_C(5000000000)
+#define LINGER_STREAM_NS INT64_C(10000000000)
+
 /* stage.c, stream.c: both locks held unless said otherwise. */
-struct stage *stage_new(SchedFile *f); /* NULL: memory is out */
-void stage_free(struct stage *st);     /* Sched.lock */
+/* An open one: where the last one sealed was left, if nobody waits for it, else a new one. */
+struct stage *stage_open(SchedFile *f);
+void stage_free(struct stage *st); /* Sched.lock */
 void stage_seal(struct stage *st, bool urgent);
+/* Whether num in den of what stages can take is taken. Sched.lock */
+bool stages_fill(Sched *s, unsigned num, unsigned den);
+/* Room for size bytes more, as far as there is; returns how many bytes have room now. */
+size_t stage_grow(struct stage *st, size_t size);
+/* The byte at offset, which has room; *n: how many from there on lie in one piece. */
+uint8_t *stage_at(const struct stage *st, size_t offset, size_t *n);
 int stage_copy_out(struct stage *st, uint64_t offset, void *dst, size_t size); /* SchedFile.lock */
-/* Puts a stage's bytes into file order, without those that no extent names any more. SchedFile.lock; the
- * stage is sealed. */
-void stage_tidy(struct stage *st);
+/* Puts a stage's bytes into file order, without those that no extent names any more. True if they are all of
+ * the file, and *attr is its. SchedFile.lock; the stage is taken. */
+bool stage_tidy(struct stage *st, struct tree_attr *attr);
 /* Ends the stream's segment; its owner, if he goes on, begins another. Sched.lock. */
 void stream_seal(Sched *s);
 /* The stream's unwritten job that holds byte offset of segment, or NULL. Sched.lock. */
 struct job *stream_find(Sched *s, uint64_t segment, uint64_t offset);
 struct job *stream_job(Sched *s, SchedFile *f); /* one more batch for f, who owns it; NULL: none is free */
 void job_free(Sched *s, struct job *j);         /* Sched.lock */
+
+/* pack.c: drive thread, Sched.lock held on entry and exit, and given up while the drive works. */
+void pack_init(Sched *s);
+void pack_clear(Sched *s);
+/* Writes the sealed stage: small ones that are whole files into the pack, which is begun for it, others as a
+ * segment of their own. st is gone afterwards. */
+void pack_write_stage(Sched *s, struct stage *st);
+void pack_end(Sched *s);
+/* Where byte offset of segment is in the pack's batch, and how many bytes there are from there on, or NULL.
+ * Sched.lock; others than the drive thread count themselves in pack.pins. */
+const uint8_t *pack_find(Sched *s, uint64_t segment, uint64_t offset, size_t *n);
 
 /* reader.c */
 void reader_init(Sched *s);
@@ -233,4 +279,7 @@ void pace_ends(Sched *s);
 void cond_wait_until(pthread_cond_t *cond, pthread_mutex_t *lock, int64_t deadline);
 
 /* drive.c */
+/* A write failed: nothing more is written, and the bytes of segment that are not on the tape never will be.
+ * Sched.lock. */
+void drive_lost(Sched *s, uint64_t segment, int error);
 void *drive_main(void *sched);

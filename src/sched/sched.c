@@ -34,6 +34,7 @@ static void init_locks(Sched *s)
 static void release(Sched *s)
 {
         reader_clear(s);
+        pack_clear(s);
         pool_clear(&s->pool);
         g_hash_table_destroy(s->files);
         g_hash_table_destroy(s->stages);
@@ -65,7 +66,7 @@ int sched_new(Volume *volume, Tree *tree, const struct sched_options *options, S
                 release(s);
                 return r;
         }
-        size_t chunks = s->pool.chunks.total * POOL_CHUNK,
+        size_t chunks = s->pool.crumbs.total * POOL_CRUMB + s->pool.chunks.total * POOL_CHUNK,
                batches = s->pool.batches.total * s->pool.batches.piece;
         s->stage_max = MIN(chunks / 8, batches / 2);
         s->options.stage = MIN(s->options.stage, s->stage_max);
@@ -73,6 +74,7 @@ int sched_new(Volume *volume, Tree *tree, const struct sched_options *options, S
         s->committed_at = monotonic_ns();
         reader_init(s);
         pace_init(s, info.density);
+        pack_init(s);
         r = -pthread_create(&s->thread, NULL, drive_main, s);
         if (r < 0) {
                 release(s);
@@ -182,6 +184,7 @@ void sched_get_status(Sched *s, struct sched_status *status)
         *status = (struct sched_status){
                 .pool = p->size,
                 .pool_used = (p->batches.total - p->batches.n_free) * p->batches.piece +
+                        (p->crumbs.total - p->crumbs.n_free) * p->crumbs.piece +
                         (p->chunks.total - p->chunks.n_free) * p->chunks.piece,
                 .dirty = s->dirty,
                 .written = s->written,

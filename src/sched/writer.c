@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include <reelfs/pack.h>
 #include <reelfs/util.h>
 
 #include "sched-private.h"
@@ -134,24 +135,11 @@ static enum verdict place_in_stream(SchedFile *f, struct place *p)
         return PLACED;
 }
 
-static enum verdict place_in_stage(SchedFile *f, size_t most, struct place *p, int *error)
+static enum verdict place_in_stage(SchedFile *f, size_t most, struct place *p)
 {
         Sched *s = f->sched;
-        struct stage *st = f->stage ?: stage_new(f);
-        if (!st) {
-                *error = -ENOMEM;
-                return REFUSED;
-        }
-        size_t room = st->n_chunks * POOL_CHUNK - st->length, wanted = MIN(p->size, most - st->length);
-        while (room < wanted) {
-                uint8_t *chunk = pool_take(&s->pool.chunks);
-                if (!chunk)
-                        break;
-                if ((st->n_chunks & (st->n_chunks - 1)) == 0)
-                        st->chunks = g_renew(uint8_t *, st->chunks, MAX(1, 2 * st->n_chunks));
-                st->chunks[st->n_chunks++] = chunk;
-                room += POOL_CHUNK;
-        }
+        struct stage *st = f->stage;
+        size_t wanted = MIN(p->size, most - st->length), room = stage_grow(st, wanted);
         if (room == 0) {
                 pthread_cond_signal(&s->work);
                 return WAIT_ROOM;
@@ -192,9 +180,14 @@ static void add_jobs(SchedFile *f, struct stage *st, struct job **jobs)
                 s->stream.job = NULL;
 }
 
+static void into_segment(void *ctx, struct tree_extent *e)
+{
+        e->segment = *(const uint64_t *)ctx;
+}
+
 /* Makes f the stream's owner, its stage the beginning of the segment that streams. Gives up Sched.lock while
  * it copies. */
-static enum verdict stream_take(SchedFile *f)
+static enum verdict stream_take(SchedFile *f, int *error)
 {
         Sched *s = f->sched;
         struct stage *st = f->stage;
@@ -203,12 +196,17 @@ static enum verdict stream_take(SchedFile *f)
                 s->pace.starved = true;
                 return WAIT_STREAM;
         }
+        uint64_t segment = volume_segment_new(s->volume, SEGMENT_FILE);
+        if (segment == 0) {
+                *error = -ENOMEM;
+                return REFUSED;
+        }
         g_autofree struct job **jobs = g_new(struct job *, n);
         stream_seal(s);
         s->stream.owner = f;
         s->stream.claimant = NULL;
         file_use(f);
-        s->stream.segment = st->segment;
+        s->stream.segment = segment;
         s->stream.offset = s->stream.turn = 0;
         s->stream.last_write = monotonic_ns();
         add_jobs(f, st, jobs);
@@ -216,6 +214,7 @@ static enum verdict stream_take(SchedFile *f)
         for (size_t i = 0; i < n; i++)
                 stage_copy_out(st, jobs[i]->offset, jobs[i]->data,
                         MIN(s->pool.batches.piece, st->length - jobs[i]->offset));
+        tree_relocate(s->tree, f->ino, st->segment, into_segment, &segment);
         pthread_mutex_lock(&s->lock);
         for (size_t i = 0; i < n; i++)
                 jobs[i]->filling--;
@@ -224,11 +223,12 @@ static enum verdict stream_take(SchedFile *f)
         return AGAIN;
 }
 
-/* Bytes that the last blocks of segments in the making may be padded with, where the drive has only full
- * ones. */
+/* Bytes that data in the making takes besides its own: headers of packs, and the padding of last blocks,
+ * where the drive has only full ones. */
 static uint64_t padding(Sched *s)
 {
-        return s->padded ? (uint64_t)(s->open.length + s->sealed.length + 2) * s->block_length : 0;
+        uint64_t stages = s->open.length + s->sealed.length, blocks = s->padded ? stages + 2 : 0;
+        return stages * PACK_MEMBER_ROOM + blocks * s->block_length;
 }
 
 /* The count of what is left is a guess where the drive compresses. False: the drive was asked after the last
@@ -257,13 +257,13 @@ static enum verdict find_place(SchedFile *f, bool replaces, struct place *p, int
                 return WAIT_ROOM;
         if (s->stream.owner == f)
                 return place_in_stream(f, p);
-        size_t staged = f->stage ? f->stage->length : 0;
+        size_t staged = (f->stage ?: stage_open(f))->length;
         if (staged + p->size <= s->options.stage || staged == 0)
-                return place_in_stage(f, s->options.stage, p, error);
+                return place_in_stage(f, s->options.stage, p);
         if (stream_can_be_taken(s, f))
-                return stream_take(f);
+                return stream_take(f, error);
         if (staged < s->stage_max)
-                return place_in_stage(f, s->stage_max, p, error);
+                return place_in_stage(f, s->stage_max, p);
         return WAIT_STREAM;
 }
 
@@ -318,8 +318,10 @@ static int fill_place(const struct place *p, const struct sched_source *source)
                 return source->fill(source->ctx, p->job->data + (p->offset - p->job->offset), p->size);
         uint64_t offset = p->offset;
         for (size_t left = p->size; left > 0;) {
-                size_t in = offset % POOL_CHUNK, n = MIN(left, POOL_CHUNK - in);
-                int r = source->fill(source->ctx, p->stage->chunks[offset / POOL_CHUNK] + in, n);
+                size_t n;
+                uint8_t *dst = stage_at(p->stage, offset, &n);
+                n = MIN(left, n);
+                int r = source->fill(source->ctx, dst, n);
                 if (r < 0)
                         return r;
                 offset += n;

@@ -283,26 +283,53 @@ int tree_parent(Tree *tree, uint64_t ino, uint64_t *parent)
         return 0;
 }
 
-char *tree_path(Tree *tree, uint64_t ino)
+/* With its NUL. */
+static size_t path_size(const struct dentry *name)
+{
+        size_t size = name ? 1 : 2;
+        for (const struct dentry *d = name; d; d = dir_dentry(d->parent))
+                size += 1 + (size_t)d->length;
+        return size;
+}
+
+static void put_path(const struct dentry *name, char *path, size_t size)
+{
+        path[0] = '/';
+        path[size - 1] = '\0';
+        char *at = path + size - 1;
+        for (const struct dentry *d = name; d; d = dir_dentry(d->parent)) {
+                at -= d->length;
+                memcpy(at, d->name, d->length);
+                *--at = '/';
+        }
+}
+
+char *tree_paths(Tree *tree, uint64_t ino, size_t max, size_t *n)
 {
         autounlock Tree *t = tree_lock(tree);
         struct inode *inode = inode_find(t, ino);
         if (!inode || inode->nlink == 0)
                 return NULL;
-        const struct dentry *first = inode->names ? inode->names->next : NULL;
-        size_t length = first ? 0 : 1;
-        for (const struct dentry *d = first; d; d = dir_dentry(d->parent))
-                length += 1 + (size_t)d->length;
-        char *path = g_try_malloc(length + 1);
-        if (!path)
-                return NULL;
-        path[0] = '/';
-        path[length] = '\0';
-        char *at = path + length;
-        for (const struct dentry *d = first; d; d = dir_dentry(d->parent)) {
-                at -= d->length;
-                memcpy(at, d->name, d->length);
-                *--at = '/';
+        const struct dentry *first = inode->names ? inode->names->next : NULL, *d = first;
+        size_t size = 0;
+        *n = 0;
+        do {
+                size += path_size(d);
+                d = d ? d->next : NULL;
+        } while (++*n < max && d != first);
+        char *paths = g_try_malloc(size), *at = paths;
+        d = first;
+        for (size_t i = 0; paths && i < *n; i++) {
+                size_t each = path_size(d);
+                put_path(d, at, each);
+                at += each;
+                d = d ? d->next : NULL;
         }
-        return path;
+        return paths;
+}
+
+char *tree_path(Tree *tree, uint64_t ino)
+{
+        size_t n;
+        return tree_paths(tree, ino, 1, &n);
 }

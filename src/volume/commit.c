@@ -17,6 +17,10 @@ static void place_extent(void *ctx, const struct tree_extent *e, struct index_pl
         Volume *v = ctx;
         struct segment s;
         *place = (struct index_place){ 0 };
+        if (e->segment >= VOLUME_STAGED) {
+                v->left_out = true;
+                return;
+        }
         if (volume_segment_get(v, e->segment, &s) < 0)
                 return;
         if (s.state == SEGMENT_QUEUED) {

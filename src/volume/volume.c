@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <reelfs/pack.h>
+
 #include "handle.h"
 
 #define BUFFER_SIZE (1024 * 1024) /* at least; index documents go to the drive in pieces of this size */
@@ -156,6 +158,18 @@ uint64_t volume_segment_new(Volume *v, enum segment_kind kind)
         if (segments_add(&v->segments, v->next_id, kind, NULL) < 0)
                 return 0;
         return v->next_id++;
+}
+
+void volume_pack_head(Volume *v, uint64_t id, GByteArray *head)
+{
+        char token[TOKEN_HEX_LENGTH + 1];
+        uint64_t generation;
+        {
+                autounlock Volume *locked = volume_lock(v);
+                generation = v->info.generation + 1;
+        }
+        token_make(v->label.key, SEGMENT_PACK, v->label.uuid, id, generation, token);
+        pack_put_head(head, v->label.uuid, id, generation, token);
 }
 
 void volume_segment_lost(Volume *v, uint64_t id)

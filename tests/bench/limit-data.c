@@ -98,23 +98,24 @@ static int keep(struct node *n, uint64_t offset, size_t size, struct fuse_bufvec
         return 0;
 }
 
-/* Under the lock, which is held until the kernel has the data. */
-static void reply_kept(fuse_req_t req, struct node *n, uint64_t offset, size_t size)
+/* Data of this thread's answer. Copied, since an answer lets its reader go on: the lock must be free by then.
+ */
+static uint8_t *take_kept(const struct node *n, uint64_t offset, size_t size)
 {
-        static const uint8_t zeros[PIECE];
-        struct iovec iov[3];
-        int count = 0;
-        for (size_t done = 0, part; done < size && count < 3; done += part) {
+        static _Thread_local uint8_t answer[REQUEST_MAX];
+        for (size_t done = 0, part; done < size; done += part) {
                 size_t piece = (size_t)((offset + done) / PIECE), start = (size_t)((offset + done) % PIECE);
                 const uint8_t *data = n->pieces && piece < n->pieces->len ? n->pieces->pdata[piece] : NULL;
                 size_t room = piece == 0 ? n->room : PIECE;
                 part = MIN(size - done, PIECE - start);
                 if (data && start < room)
                         part = MIN(part, room - start);
-                bool has = data && start < room;
-                iov[count++] = (struct iovec){ (void *)(uintptr_t)(has ? data + start : zeros), part };
+                if (data && start < room)
+                        memcpy(answer + done, data + start, part);
+                else
+                        memset(answer + done, 0, part);
         }
-        fuse_reply_iov(req, iov, count);
+        return answer;
 }
 
 /* ---- Data that is thrown away */
@@ -170,11 +171,9 @@ static void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, s
         pthread_mutex_lock(&fs->lock);
         size_t left = offset < n->st.st_size ? (size_t)(n->st.st_size - offset) : 0;
         size = MIN(size, MIN(left, REQUEST_MAX));
-        if (fs->keeps_data)
-                reply_kept(req, n, (uint64_t)offset, size);
+        uint8_t *data = fs->keeps_data ? take_kept(n, (uint64_t)offset, size) : next_place(fs);
         pthread_mutex_unlock(&fs->lock);
-        if (!fs->keeps_data)
-                fuse_reply_iov(req, &(struct iovec){ next_place(fs), size }, 1);
+        fuse_reply_buf(req, (char *)data, size);
 }
 
 static void op_write_buf(
