@@ -9,7 +9,7 @@ mount_tape
 make_special_tree "$work/source"
 mkdir "$work/source/many"
 for i in {1..300}; do head -c $((i * 37)) /dev/urandom >"$work/source/many/$i"; done
-rsync -aHAX "$work/source/" "$mnt/"
+rsync -aHAXS --modify-window=-1 "$work/source/" "$mnt/"
 expect_failure 1 'is mounted at' "$REELFS" restore "$tape" "$work/mounted"
 unmount_tape
 
