@@ -107,6 +107,40 @@ char *format_size(uint64_t bytes)
         return g_strdup_printf("%.*f %s", value < 9.95 ? 1 : 0, value, units[unit]);
 }
 
+/* Days since 1970 and dates of the Gregorian calendar, for years from March on, by Hinnant's
+ * chrono-compatible algorithms: gmtime_r and timegm take a lock, and most of the time of an index. */
+#define DAYS_PER_ERA 146097  /* 400 years */
+#define DAYS_TO_EPOCH 719468 /* from 0000-03-01 */
+
+static void days_to_date(int64_t days, int *year, int *month, int *day)
+{
+        days += DAYS_TO_EPOCH; /* not negative: int64_t's nanoseconds begin in 1677 */
+        unsigned era = (unsigned)(days / DAYS_PER_ERA), of_era = (unsigned)(days % DAYS_PER_ERA);
+        unsigned y = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
+        unsigned of_year = of_era - (365 * y + y / 4 - y / 100), m = (5 * of_year + 2) / 153;
+        *day = (int)(of_year - (153 * m + 2) / 5 + 1);
+        *month = (int)(m < 10 ? m + 3 : m - 9);
+        *year = (int)(y + era * 400 + (*month <= 2));
+}
+
+static int64_t date_to_days(int year, int month, int day)
+{
+        int y = year - (month <= 2) + 400; /* not negative */
+        int era = y / 400, of_era = y % 400;
+        int of_year = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1;
+        return (int64_t)(era - 1) * DAYS_PER_ERA + of_era * 365 + of_era / 4 - of_era / 100 + of_year -
+                DAYS_TO_EPOCH;
+}
+
+/* n digits, and what follows them. */
+static char *put_digits(char *p, unsigned value, int n, char then)
+{
+        for (int i = n; i-- > 0; value /= 10)
+                p[i] = (char)('0' + value % 10);
+        p[n] = then;
+        return p + n + 1;
+}
+
 void format_time_ns(int64_t ns, char text[static TIME_TEXT_LENGTH + 1])
 {
         int64_t seconds = ns / NS, fraction = ns % NS;
@@ -114,14 +148,21 @@ void format_time_ns(int64_t ns, char text[static TIME_TEXT_LENGTH + 1])
                 fraction += NS;
                 seconds--;
         }
-        time_t time = seconds;
-        struct tm tm;
-        gmtime_r(&time, &tm);
-        char buf[80];
-        snprintf(buf, sizeof(buf), "%04d-%02d-%02dT%02d:%02d:%02d.%09dZ", tm.tm_year + 1900, tm.tm_mon + 1,
-                tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, (int)fraction);
-        memcpy(text, buf, TIME_TEXT_LENGTH);
-        text[TIME_TEXT_LENGTH] = '\0';
+        int64_t days = seconds / 86400;
+        int of_day = (int)(seconds % 86400), year, month, day;
+        if (of_day < 0) {
+                of_day += 86400;
+                days--;
+        }
+        days_to_date(days, &year, &month, &day);
+        char *p = put_digits(text, (unsigned)year, 4, '-');
+        p = put_digits(p, (unsigned)month, 2, '-');
+        p = put_digits(p, (unsigned)day, 2, 'T');
+        p = put_digits(p, (unsigned)of_day / 3600, 2, ':');
+        p = put_digits(p, (unsigned)of_day / 60 % 60, 2, ':');
+        p = put_digits(p, (unsigned)of_day % 60, 2, '.');
+        p = put_digits(p, (unsigned)fraction, 9, 'Z');
+        *p = '\0';
 }
 
 /* n digits at *p as a number. */
@@ -160,23 +201,21 @@ int parse_time_ns(const char *text, size_t length, int64_t *ns)
         }
         int64_t fraction = 0;
         if (p < end && *p == '.') {
-                int64_t unit = NS;
+                int digits = 0;
                 for (p++; p < end && g_ascii_isdigit(*p); p++) {
-                        unit /= 10;
-                        fraction += unit * (*p - '0');
+                        if (digits < 9) {
+                                fraction = fraction * 10 + (*p - '0');
+                                digits++;
+                        }
                 }
+                for (; digits < 9; digits++)
+                        fraction *= 10;
         }
         if (take_char(&p, end, 'Z') < 0 || p != end)
                 return -EINVAL;
         if (v[1] < 1 || v[1] > 12 || v[2] < 1 || v[2] > 31 || v[3] > 23 || v[4] > 59 || v[5] > 60)
                 return -EINVAL;
-        struct tm tm = { .tm_year = v[0] - 1900,
-                .tm_mon = v[1] - 1,
-                .tm_mday = v[2],
-                .tm_hour = v[3],
-                .tm_min = v[4],
-                .tm_sec = v[5] };
-        int64_t seconds = timegm(&tm);
+        int64_t seconds = date_to_days(v[0], v[1], v[2]) * 86400 + v[3] * 3600 + v[4] * 60 + v[5];
         if (seconds < 0) { /* the earliest second begins before what ns holds */
                 seconds++;
                 fraction -= NS;

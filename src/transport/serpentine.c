@@ -7,11 +7,8 @@
 #define GB 1000000000
 #define MB 1000000.0
 
-/* Full-height drives. Capacity, length, wraps: LTO Program, format generations. Rates: IBM, "Speed matching"
- * (LTO-8, LTO-9), Quantum, LTO-5 user's guide (40 to 140; the steps between are an estimate). Load, unload,
- * and the speeds, which make the average locate and rewind times come out: IBM TS4500, "Performance
- * specifications for LTO tape drives", and TS2290 (LTO-8: 59 s and 59 s; LTO-5: 60 s; LTO-9: 45 s and 55 s);
- * LTO-5's rewind is an estimate. Stop and start: an estimate, as no maker states them. */
+/* Where each figure comes from, and which are estimates, is in reelfs-model(7). The speeds of locate and
+ * rewind are such that the averages of the makers' tables come out. */
 static const struct serpentine_drive drives[] = {
         { .name = "lto5",
                 .capacity = UINT64_C(1500) * GB,

@@ -4,6 +4,7 @@
  * from how many lie before it: each wrap takes the same number, the even ones run from the beginning of the
  * tape to its end, the odd ones back. See reelfs-model(7) for where the figures come from. */
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define SERPENTINE_RATES 12
@@ -43,3 +44,14 @@ double serpentine_locate(const struct serpentine_drive *d, uint64_t from, uint64
 double serpentine_reach(const struct serpentine_drive *d, uint64_t from, uint64_t to);
 /* Bytes a second at its fastest speed. */
 double serpentine_fastest(const struct serpentine_drive *d);
+
+/* What is to be read in one go, two places. */
+struct serpentine_span {
+        uint64_t from, to;
+        size_t id; /* the caller's */
+};
+/* Puts them into an order in which a drive that stands at a place loses little time between them. */
+void serpentine_order(const struct serpentine_drive *d, uint64_t at, struct serpentine_span *spans, size_t n);
+/* Seconds that it loses. */
+double serpentine_way(
+        const struct serpentine_drive *d, uint64_t at, const struct serpentine_span *spans, size_t n);

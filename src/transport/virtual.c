@@ -50,8 +50,10 @@ static char *virtual_describe(Transport *t)
 {
         const struct drive *d = (const struct drive *)t;
         const char *barcode = d->settings.cartridge.barcode;
-        return g_strdup_printf("virtual drive with cartridge %s%s%s%s in a file", d->path,
-                *barcode ? " (" : "", barcode, *barcode ? ")" : "");
+        const struct serpentine_drive *drive = d->settings.drive;
+        return g_strdup_printf("virtual drive with cartridge %s%s%s%s in a file%s%s", d->path,
+                *barcode ? " (" : "", barcode, *barcode ? ")" : "", drive ? ", as slow as " : "",
+                drive ? drive->name : "");
 }
 
 static void virtual_close(Transport *t)

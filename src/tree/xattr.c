@@ -149,6 +149,8 @@ int tree_xattr_list(Tree *tree, uint64_t ino, char **names, size_t *size)
 int tree_visit_xattrs(Tree *t, const struct tree_entry *entry,
         int (*xattr)(void *ctx, const char *name, const void *value, size_t size), void *ctx)
 {
+        if (!entry->attr.has_xattrs)
+                return 0;
         /* The walk that this is called from holds the lock. */
         struct inode *inode = inode_find(t, entry->ino);
         int r = 0;

@@ -17,9 +17,11 @@ struct writer {
         struct output *out;
         struct index_result *result;
         struct posix_defaults defaults;
-        bool in_xattrs; /* <extendedattributes> is open */
-        uint64_t names; /* in all, when the walk began */
-        unsigned told;  /* losses */
+        bool in_xattrs;                   /* <extendedattributes> is open */
+        uint64_t names;                   /* in all, when the walk began */
+        unsigned told;                    /* losses */
+        const struct tree_extent *placed; /* of which place is */
+        struct index_place place;
         char loss[160]; /* what the entry being written has lost; empty: nothing */
 };
 
@@ -31,74 +33,94 @@ static void end_line(struct writer *w)
                 output_bytes(w->out, "\n", 1);
 }
 
-static void open_tag(struct writer *w, const char *tag)
+/* Both tags of an element, one after the other. */
+struct tag {
+        const char *text;
+        size_t length; /* of its name */
+};
+#define TAG(name) ((struct tag){ "<" name "></" name ">", sizeof(name) - 1 })
+#define TAG_TEXT_MAX 80 /* of both, of any element here */
+
+static char *put_open(char *p, struct tag tag)
 {
-        output_bytes(w->out, "<", 1);
-        output_text(w->out, tag);
-        output_bytes(w->out, ">", 1);
+        return mempcpy(p, tag.text, tag.length + 2);
 }
 
-static void close_tag(struct writer *w, const char *tag)
+static char *put_close(char *p, struct tag tag)
 {
-        output_bytes(w->out, "</", 2);
-        output_text(w->out, tag);
-        output_bytes(w->out, ">", 1);
+        return mempcpy(p, tag.text + tag.length + 2, tag.length + 3);
+}
+
+static void open_tag(struct writer *w, struct tag tag)
+{
+        output_bytes(w->out, tag.text, tag.length + 2);
+}
+
+static void close_tag(struct writer *w, struct tag tag)
+{
+        output_bytes(w->out, tag.text + tag.length + 2, tag.length + 3);
         end_line(w);
 }
 
-static void open_group(struct writer *w, const char *tag)
+static void open_group(struct writer *w, struct tag tag)
 {
         open_tag(w, tag);
         end_line(w);
 }
 
-static void element_text(struct writer *w, const char *tag, const char *text)
+static void element_text(struct writer *w, struct tag tag, const char *text)
 {
         open_tag(w, tag);
         output_escaped(w->out, text, strlen(text));
         close_tag(w, tag);
 }
 
-static void element_number(struct writer *w, const char *tag, uint64_t number)
+/* These two are most of an index. */
+static void element_number(struct writer *w, struct tag tag, uint64_t number)
 {
-        open_tag(w, tag);
-        output_number(w->out, number);
-        close_tag(w, tag);
+        char text[TAG_TEXT_MAX + NUMBER_TEXT_MAX];
+        char *end = put_close(put_number(put_open(text, tag), number), tag);
+        output_bytes(w->out, text, (size_t)(end - text));
+        end_line(w);
 }
 
-static void element_bool(struct writer *w, const char *tag, bool value)
+static void element_time(struct writer *w, struct tag tag, int64_t ns)
+{
+        char text[TAG_TEXT_MAX + TIME_TEXT_LENGTH + 1], *time = put_open(text, tag);
+        format_time_ns(ns, time);
+        char *end = put_close(time + TIME_TEXT_LENGTH, tag);
+        output_bytes(w->out, text, (size_t)(end - text));
+        end_line(w);
+}
+
+static void element_bool(struct writer *w, struct tag tag, bool value)
 {
         element_text(w, tag, value ? "true" : "false");
 }
 
-static void element_time(struct writer *w, const char *tag, int64_t ns)
-{
-        char text[TIME_TEXT_LENGTH + 1];
-        format_time_ns(ns, text);
-        element_text(w, tag, text);
-}
-
 /* name, key, symlink: any bytes but NUL. */
-static void element_name(struct writer *w, const char *tag, const char *name)
+static void element_name(struct writer *w, struct tag tag, const char *name)
 {
         size_t length = strlen(name);
-        if (text_is_plain_name(name, length)) {
+        if (text_is_simple_name(name, length)) {
+                open_tag(w, tag);
+                output_bytes(w->out, name, length);
+        } else if (text_is_plain_name(name, length)) {
                 open_tag(w, tag);
                 output_escaped(w->out, name, length);
         } else {
-                output_bytes(w->out, "<", 1);
-                output_text(w->out, tag);
+                output_bytes(w->out, tag.text, tag.length + 1);
                 output_text(w->out, " percentencoded=\"true\">");
                 output_percent(w->out, name, length);
         }
         close_tag(w, tag);
 }
 
-static void element_location(struct writer *w, const char *tag, uint64_t block)
+static void element_location(struct writer *w, struct tag tag, uint64_t block)
 {
         open_tag(w, tag);
-        element_text(w, "partition", w->source->label->partition);
-        element_number(w, "startblock", block);
+        element_text(w, TAG("partition"), w->source->label->partition);
+        element_number(w, TAG("startblock"), block);
         close_tag(w, tag);
 }
 
@@ -107,10 +129,10 @@ static void element_location(struct writer *w, const char *tag, uint64_t block)
 static void open_xattr(struct writer *w, const char *key)
 {
         if (!w->in_xattrs)
-                open_group(w, "extendedattributes");
+                open_group(w, TAG("extendedattributes"));
         w->in_xattrs = true;
-        open_tag(w, "xattr");
-        element_name(w, "key", key);
+        open_tag(w, TAG("xattr"));
+        element_name(w, TAG("key"), key);
 }
 
 static void write_xattr(struct writer *w, const char *key, const void *value, size_t size)
@@ -128,7 +150,7 @@ static void write_xattr(struct writer *w, const char *key, const void *value, si
                 output_text(w->out, "</value>");
         }
         end_line(w);
-        close_tag(w, "xattr");
+        close_tag(w, TAG("xattr"));
 }
 
 static int on_xattr(void *ctx, const char *name, const void *value, size_t size)
@@ -175,13 +197,13 @@ static void write_segments(struct writer *w)
         struct segment s = { 0 };
         char line[SEGMENT_LINE_MAX];
         open_xattr(w, KEY_SEGMENTS);
-        open_tag(w, "value");
+        open_tag(w, TAG("value"));
         while (w->source->segment(w->source->ctx, s.id, &s)) {
                 segment_to_line(&s, line);
                 output_text(w->out, line);
         }
-        close_tag(w, "value");
-        close_tag(w, "xattr");
+        close_tag(w, TAG("value"));
+        close_tag(w, TAG("xattr"));
 }
 
 static void write_root_xattrs(struct writer *w)
@@ -202,12 +224,21 @@ static int write_xattrs(struct writer *w, const struct tree_entry *entry, bool r
                 write_xattr(w, KEY_LOST, w->loss, strlen(w->loss));
         int r = tree_visit_xattrs(w->source->tree, entry, on_xattr, w);
         if (w->in_xattrs)
-                close_tag(w, "extendedattributes");
+                close_tag(w, TAG("extendedattributes"));
         w->in_xattrs = false;
         return r;
 }
 
 /* ---- Extents */
+
+/* Most files have one extent, which is asked for twice. */
+static const struct index_place *find_place(struct writer *w, const struct tree_extent *e)
+{
+        if (w->placed != e)
+                w->source->place(w->source->ctx, e, &w->place);
+        w->placed = e;
+        return &w->place;
+}
 
 /* A write failed. What is cut off here is gone when the volume is mounted again, but that it was there stays
  * known. */
@@ -231,16 +262,15 @@ static uint64_t known_length(struct writer *w, const struct tree_entry *entry, s
 {
         for (*n = 0; *n < entry->n_extents; (*n)++) {
                 const struct tree_extent *e = &entry->extents[*n];
-                struct index_place place;
-                w->source->place(w->source->ctx, e, &place);
-                if (place.usable >= e->length)
+                const struct index_place *place = find_place(w, e);
+                if (place->usable >= e->length)
                         continue;
                 w->result->cut++;
-                if (place.lost)
-                        tell_loss(w, entry, e->file_offset + place.usable, place.told);
-                if (place.usable > 0)
+                if (place->lost)
+                        tell_loss(w, entry, e->file_offset + place->usable, place->told);
+                if (place->usable > 0)
                         (*n)++;
-                return e->file_offset + place.usable;
+                return e->file_offset + place->usable;
         }
         return entry->attr.size;
 }
@@ -249,23 +279,22 @@ static void write_extents(struct writer *w, const struct tree_entry *entry, size
 {
         if (n == 0)
                 return;
-        open_group(w, "extentinfo");
+        open_group(w, TAG("extentinfo"));
         for (size_t i = 0; i < n; i++) {
                 const struct tree_extent *e = &entry->extents[i];
-                struct index_place place;
-                w->source->place(w->source->ctx, e, &place);
-                open_tag(w, "extent");
+                const struct index_place *place = find_place(w, e);
+                open_tag(w, TAG("extent"));
                 if (e->file_offset > 0 || !w->source->compact)
-                        element_number(w, "fileoffset", e->file_offset);
+                        element_number(w, TAG("fileoffset"), e->file_offset);
                 if (!w->source->compact)
-                        element_text(w, "partition", w->source->label->partition);
-                element_number(w, "startblock", place.block);
-                if (place.byte_offset > 0 || !w->source->compact)
-                        element_number(w, "byteoffset", place.byte_offset);
-                element_number(w, "bytecount", MIN(place.usable, e->length));
-                close_tag(w, "extent");
+                        element_text(w, TAG("partition"), w->source->label->partition);
+                element_number(w, TAG("startblock"), place->block);
+                if (place->byte_offset > 0 || !w->source->compact)
+                        element_number(w, TAG("byteoffset"), place->byte_offset);
+                element_number(w, TAG("bytecount"), MIN(place->usable, e->length));
+                close_tag(w, TAG("extent"));
         }
-        close_tag(w, "extentinfo");
+        close_tag(w, TAG("extentinfo"));
 }
 
 /* ---- Entries */
@@ -274,15 +303,15 @@ static void write_times(struct writer *w, const struct tree_entry *entry)
 {
         const struct tree_times *t = &entry->attr.times;
         const struct {
-                const char *tag;
+                struct tag tag;
                 int64_t ns;
                 bool mandatory;
         } times[] = {
-                { "creationtime", t->btime, false },
-                { "changetime", t->ctime, false },
-                { "modifytime", t->mtime, true },
-                { "accesstime", t->atime, false },
-                { "backuptime", entry->backup_time, false },
+                { TAG("creationtime"), t->btime, false },
+                { TAG("changetime"), t->ctime, false },
+                { TAG("modifytime"), t->mtime, true },
+                { TAG("accesstime"), t->atime, false },
+                { TAG("backuptime"), entry->backup_time, false },
         };
         for (unsigned i = 0; i < G_N_ELEMENTS(times); i++) {
                 if (times[i].mandatory || !w->source->compact || times[i].ns != t->mtime)
@@ -293,20 +322,20 @@ static void write_times(struct writer *w, const struct tree_entry *entry)
 static void write_readonly(struct writer *w, const struct tree_entry *entry)
 {
         if (entry->readonly || !w->source->compact)
-                element_bool(w, "readonly", entry->readonly);
+                element_bool(w, TAG("readonly"), entry->readonly);
 }
 
 static int enter_directory(struct writer *w, const struct tree_entry *entry)
 {
         bool root = entry->name[0] == '\0';
-        open_group(w, "directory");
-        element_name(w, "name", root ? w->source->label->name : entry->name);
+        open_group(w, TAG("directory"));
+        element_name(w, TAG("name"), root ? w->source->label->name : entry->name);
         write_readonly(w, entry);
         write_times(w, entry);
-        element_number(w, "fileuid", entry->fileuid);
+        element_number(w, TAG("fileuid"), entry->fileuid);
         w->loss[0] = '\0';
         int r = write_xattrs(w, entry, root);
-        open_group(w, "contents");
+        open_group(w, TAG("contents"));
         return r;
 }
 
@@ -314,20 +343,21 @@ static int write_file(struct writer *w, const struct tree_entry *entry)
 {
         size_t n = 0;
         w->loss[0] = '\0';
+        w->placed = NULL; /* an array of another file may have been there */
         uint64_t length = S_ISREG(entry->attr.mode) ? known_length(w, entry, &n) : 0;
-        open_group(w, "file");
-        element_name(w, "name", entry->name);
-        element_number(w, "length", length);
+        open_group(w, TAG("file"));
+        element_name(w, TAG("name"), entry->name);
+        element_number(w, TAG("length"), length);
         write_readonly(w, entry);
         if (!w->source->compact)
-                element_bool(w, "openforwrite", false);
+                element_bool(w, TAG("openforwrite"), false);
         write_times(w, entry);
-        element_number(w, "fileuid", entry->fileuid);
+        element_number(w, TAG("fileuid"), entry->fileuid);
         int r = write_xattrs(w, entry, false);
         if (entry->target)
-                element_name(w, "symlink", entry->target);
+                element_name(w, TAG("symlink"), entry->target);
         write_extents(w, entry, n);
-        close_tag(w, "file");
+        close_tag(w, TAG("file"));
         return r;
 }
 
@@ -345,8 +375,8 @@ static int on_enter(void *ctx, const struct tree_entry *entry)
 static int on_leave(void *ctx, const struct tree_entry *entry)
 {
         struct writer *w = ctx;
-        close_tag(w, "contents");
-        close_tag(w, "directory");
+        close_tag(w, TAG("contents"));
+        close_tag(w, TAG("directory"));
         return w->out->error;
 }
 
@@ -360,15 +390,15 @@ static void write_head(struct writer *w)
                 h->segment, h->generation, h->token);
         output_text(w->out, "<ltfsindex version=\"" INDEX_VERSION "\">");
         end_line(w);
-        element_text(w, "creator", h->creator);
-        element_text(w, "volumeuuid", h->uuid);
-        element_number(w, "generationnumber", h->generation);
-        element_time(w, "updatetime", h->update_time);
-        element_location(w, "location", h->block);
+        element_text(w, TAG("creator"), h->creator);
+        element_text(w, TAG("volumeuuid"), h->uuid);
+        element_number(w, TAG("generationnumber"), h->generation);
+        element_time(w, TAG("updatetime"), h->update_time);
+        element_location(w, TAG("location"), h->block);
         if (h->previous_block)
-                element_location(w, "previousgenerationlocation", h->previous_block);
-        element_bool(w, "allowpolicyupdate", false);
-        element_number(w, "highestfileuid", h->highest_fileuid);
+                element_location(w, TAG("previousgenerationlocation"), h->previous_block);
+        element_bool(w, TAG("allowpolicyupdate"), false);
+        element_number(w, TAG("highestfileuid"), h->highest_fileuid);
 }
 
 /* What most entries have need not be said with each of them: the root's owner, and the usual modes. */

@@ -7,9 +7,8 @@
 
 #include "text.h"
 
-void output_bytes(struct output *o, const void *data, size_t length)
+void output_across(struct output *o, const char *p, size_t length)
 {
-        const char *p = data;
         o->total += length;
         while (length > 0 && !o->error) {
                 size_t n = MIN(length, o->size - o->used);
@@ -38,14 +37,20 @@ void output_format(struct output *o, const char *format, ...)
         output_text(o, text);
 }
 
-void output_number(struct output *o, uint64_t number)
+char *put_number(char *p, uint64_t number)
 {
-        char digits[20], *p = digits + sizeof(digits);
+        char digits[NUMBER_TEXT_MAX], *first = digits + sizeof(digits);
         do {
-                *--p = (char)('0' + number % 10);
+                *--first = (char)('0' + number % 10);
                 number /= 10;
         } while (number > 0);
-        output_bytes(o, p, (size_t)(digits + sizeof(digits) - p));
+        return mempcpy(p, first, (size_t)(digits + sizeof(digits) - first));
+}
+
+void output_number(struct output *o, uint64_t number)
+{
+        char digits[NUMBER_TEXT_MAX];
+        output_bytes(o, digits, (size_t)(put_number(digits, number) - digits));
 }
 
 static const char *entity(char c)
@@ -136,6 +141,22 @@ bool text_is_xml(const char *text, size_t length)
                         return false;
         }
         return true;
+}
+
+bool text_is_simple_name(const char *text, size_t length)
+{
+        static const bool simple[256] = {
+                [' ' ... '!'] = true,
+                ['#' ... '%'] = true,
+                ['\'' ... '9'] = true,
+                [';'] = true,
+                ['='] = true,
+                ['?' ... '~'] = true,
+        };
+        bool all = !has_outer_space(text, length);
+        for (size_t i = 0; i < length; i++)
+                all &= simple[(unsigned char)text[i]];
+        return all;
 }
 
 bool text_is_plain_name(const char *text, size_t length)

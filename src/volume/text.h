@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 /* Text on its way out through a buffer that the caller owns. Each time it is full it goes to flush, all of
  * it, so a buffer of whole blocks makes whole blocks; what is left at the end is the caller's to write. The
@@ -17,9 +18,23 @@ struct output {
         int error;
 };
 
-void output_bytes(struct output *o, const void *data, size_t length);
+/* What output_bytes does when data does not fit. */
+void output_across(struct output *o, const char *data, size_t length);
+static inline void output_bytes(struct output *o, const void *data, size_t length)
+{
+        if (length < o->size - o->used && !o->error) {
+                memcpy(o->buf + o->used, data, length);
+                o->used += length;
+                o->total += length;
+        } else {
+                output_across(o, data, length);
+        }
+}
 void output_text(struct output *o, const char *text);
 void output_format(struct output *o, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Decimal digits; returns the end. */
+#define NUMBER_TEXT_MAX 20
+char *put_number(char *p, uint64_t number);
 void output_number(struct output *o, uint64_t number);
 /* &, <, > and " as entities. data is valid XML text. */
 void output_escaped(struct output *o, const char *data, size_t length);
@@ -28,6 +43,8 @@ void output_escaped(struct output *o, const char *data, size_t length);
 void output_percent(struct output *o, const char *data, size_t length);
 void output_base64(struct output *o, const void *data, size_t length);
 
+/* A plain name of printable ASCII without what output_escaped replaces; most are. */
+bool text_is_simple_name(const char *text, size_t length);
 /* Names, keys and symlink targets that need no percent encoding and come back from any XML parser as they
  * are: valid UTF-8 without ':', control characters, noncharacters, or white space at the ends. */
 bool text_is_plain_name(const char *text, size_t length);

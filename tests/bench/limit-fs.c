@@ -158,7 +158,7 @@ static int serve_and_tell(struct limit_fs *fs, const char *directory)
 
 int main(int argc, char **argv)
 {
-        struct limit_fs fs = { 0 };
+        static struct limit_fs fs; /* its nodes live as long as the process */
         struct choice choice = { .mounts = 1 };
         if (!parse(&fs, &choice, argc, argv))
                 return 2;

@@ -7,22 +7,26 @@ source "$(dirname "$0")/lib.sh"
 build=$(realpath "$(dirname "$REELFS")/../..")
 [[ -x $build/tests/bench/limit-fs ]] || skip "needs a build directory: it has limit-fs"
 run=(timeout 200 "$tests/bench/run" "$build" --quick)
-small=(--size 16M --writer-size 8M --files 400 --metadata-files 2000)
+small=(--size 16M --writer-size 8M --files 400 --metadata-files 2000 --model-size 4M --model-speed 100)
 left_before=$(find /dev/shm -maxdepth 1 -name 'reelfs-speed.*' | sort)
 
 note "usage errors"
-expect_failure 2 'no table frobnicate' bash -c '"$@" 2> >(tail -n 1 >&2)' - "${run[@]}" frobnicate
+status=0
+"${run[@]}" frobnicate 2>"$work/said" || status=$?
+[[ $status -eq 2 ]] || fail "exit status $status"
+grep -q 'no table frobnicate; there are: large' "$work/said"
 
 note "all tables"
 "${run[@]}" "${small[@]}" --save "$work/figures.json" >"$work/text"
 for line in 'large: one file of 16 MiB' 'goal 1: .* dd to tmpfs .* ≥ 0.8 ' 'small: 400 files' 'tar -c to tmpfs' \
-    'metadata: 2,000 files' 'goal 4: .* full index a file .* bytes' 'writers: files of 8 MiB' 'goal 5: .* 8 writers'; do
+    'metadata: 2,000 files' 'goal 4: .* full index a file .* bytes' 'writers: files of 8 MiB' 'goal 5: .* 8 writers' \
+    'goal 6: .* 400 MB/s' 'goal 5: .* 4 readers'; do
     grep -q -- "$line" "$work/text" || fail "no line '$line': $(<"$work/text")"
 done
 python3 - "$work/figures.json" <<'END'
 import json, sys
 tables = json.load(open(sys.argv[1]))["tables"]
-assert {"large", "small", "metadata", "writers"} <= set(tables), set(tables)
+assert set(tables) >= {"large", "small", "metadata", "writers", "streaming"}, set(tables)
 for name, table in tables.items():
     for key, row in table["rows"].items():
         assert not row["problem"], (name, key, row["problem"])

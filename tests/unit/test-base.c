@@ -2,6 +2,7 @@
 /* Times and sizes as text. */
 #include <errno.h>
 #include <string.h>
+#include <time.h>
 
 #include <reelfs/util.h>
 
@@ -21,6 +22,21 @@ static void test_time_round_trip(void)
                 format_time_ns(times[i], text);
                 g_assert_cmpuint(strlen(text), ==, TIME_TEXT_LENGTH);
                 assert_time(text, times[i]);
+        }
+}
+
+/* Every day that there is, against the C library. */
+static void test_time_calendar(void)
+{
+        for (int64_t day = -106751; day <= 106751; day++) {
+                char text[TIME_TEXT_LENGTH + 1], date[80];
+                time_t seconds = day * 86400 + (day & 0xffff);
+                struct tm tm;
+                gmtime_r(&seconds, &tm);
+                strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%S.000000000Z", &tm);
+                format_time_ns((int64_t)seconds * 1000000000, text);
+                g_assert_cmpstr(text, ==, date);
+                assert_time(text, (int64_t)seconds * 1000000000);
         }
 }
 
@@ -76,6 +92,7 @@ int main(int argc, char **argv)
 {
         g_test_init(&argc, &argv, NULL);
         g_test_add_func("/base/time/round-trip", test_time_round_trip);
+        g_test_add_func("/base/time/calendar", test_time_calendar);
         g_test_add_func("/base/time/forms", test_time_forms);
         g_test_add_func("/base/time/invalid", test_time_invalid);
         g_test_add_func("/base/size", test_size);
