@@ -64,3 +64,15 @@ kill -KILL "$pid" 2>/dev/null || true
 wait "$pid" || true
 "$REELFS" restore -q --resume "$tape" "$work/killed"
 compare_trees "$work/source" "$work/killed"
+
+note "what cannot be read is named, the rest is there, and another try completes it"
+for ((n = 3; n < 30; n++)); do
+    rm -rf "$work/bad"
+    status=0
+    REELFS_FAULT="opcode=08 after=$n sense=3/11/00" "$REELFS" restore "$tape" "$work/bad" >/dev/null 2>"$work/stderr" || status=$?
+    ! grep -q 'bytes .* cannot be read' "$work/stderr" || break
+done
+((status == 1)) || fail "exit status $status: $(<"$work/stderr")"
+grep -q 'files could not be restored' "$work/stderr" || fail "no summary: $(<"$work/stderr")"
+"$REELFS" restore -q --resume "$tape" "$work/bad"
+compare_trees "$work/source" "$work/bad"
