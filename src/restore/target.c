@@ -14,6 +14,7 @@
 
 #include "private.h"
 
+#define DIRECTORY_MODE 0700 /* until everything is in it */
 #define OPEN_DIRECTORY (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
 
 /* Nothing more can be written after these. */
@@ -107,6 +108,13 @@ static void set_xattrs(struct target *t, uint32_t i, int fd, const char *name)
         }
 }
 
+/* What may not be given away is not set for those who would get it. */
+static uint32_t mode_here(const struct target *t, const struct tree_attr *a)
+{
+        bool own = t->is_root || (a->uid == geteuid() && a->gid == getegid());
+        return a->mode & (own ? 07777 : 07777 & ~(uint32_t)(S_ISUID | S_ISGID));
+}
+
 /* Of name in fd, or, without a name, of what fd is. Rights of owners only after the owner, the times last. */
 static void set_attributes(struct target *t, uint32_t i, int fd, const char *name)
 {
@@ -114,11 +122,9 @@ static void set_attributes(struct target *t, uint32_t i, int fd, const char *nam
         if (tree_getattr(t->plan->tree, plan_node(t->plan, i)->ino, &a) < 0)
                 return;
         int flags = name ? AT_SYMLINK_NOFOLLOW : AT_EMPTY_PATH;
-        uint32_t mode = a.mode & 07777;
+        uint32_t mode = mode_here(t, &a);
         if (t->is_root && fchownat(fd, name ?: "", a.uid, a.gid, flags) < 0)
                 attribute_failed(t, i, "the owner", &t->owner_told);
-        if (!t->is_root && (a.uid != geteuid() || a.gid != getegid()))
-                mode &= ~(uint32_t)(S_ISUID | S_ISGID);
         if (a.has_xattrs)
                 set_xattrs(t, i, fd, name);
         if (!S_ISLNK(a.mode) && (name ? fchmodat(fd, name, mode, AT_SYMLINK_NOFOLLOW) : fchmod(fd, mode)) < 0)
@@ -130,14 +136,19 @@ static void set_attributes(struct target *t, uint32_t i, int fd, const char *nam
 
 /* ---- What is there already */
 
-static bool is_complete(struct target *t, const struct node *n, const struct stat *st)
+/* Complete is what has the right size and time: that is set last. Stale: but other attributes are to be set.
+ */
+static void see_complete(struct target *t, struct node *n, const struct stat *st)
 {
         struct tree_attr a;
         if (!S_ISREG(n->mode) || !S_ISREG(st->st_mode) || tree_getattr(t->plan->tree, n->ino, &a) < 0)
-                return false;
+                return;
         struct timespec mtime = to_timespec(a.times.mtime);
-        return (uint64_t)st->st_size == a.size && st->st_mtim.tv_sec == mtime.tv_sec &&
+        n->complete = (uint64_t)st->st_size == a.size && st->st_mtim.tv_sec == mtime.tv_sec &&
                 st->st_mtim.tv_nsec == mtime.tv_nsec;
+        n->stale = n->complete &&
+                (a.has_xattrs || (st->st_mode & 07777) != mode_here(t, &a) ||
+                        (t->is_root && (st->st_uid != a.uid || st->st_gid != a.gid)));
 }
 
 static int look_at(struct target *t, uint32_t i, uint64_t *in_the_way)
@@ -161,18 +172,30 @@ static int look_at(struct target *t, uint32_t i, uint64_t *in_the_way)
                                 "with an "
                                 "interrupted restore",
                                 path);
-        } else if (t->existing == RESTORE_RESUME && n->link_to == NODE_NONE && is_complete(t, n, &st)) {
-                n->complete = true;
-                t->skipped++;
+        } else if (t->existing == RESTORE_RESUME && n->link_to == NODE_NONE) {
+                see_complete(t, n, &st);
+                t->skipped += n->complete;
         }
         return 0;
 }
 
+/* As made here and not finished yet: what an interrupted restore leaves. */
+static bool is_unfinished(int fd, const char *name)
+{
+        struct stat st;
+        return fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && (st.st_mode & 07777) == DIRECTORY_MODE &&
+                st.st_uid == geteuid();
+}
+
 static int make_directory(struct target *t, uint32_t i)
 {
+        struct node *n = plan_node(t->plan, i);
         int fd = parent_of(t, i);
-        if (fd < 0 || (mkdirat(fd, plan_node(t->plan, i)->name, 0700) < 0 && errno != EEXIST))
+        bool made = fd >= 0 && mkdirat(fd, n->name, DIRECTORY_MODE) == 0;
+        if (!made && (fd < 0 || errno != EEXIST))
                 return node_failed(t, i, fd < 0 ? fd : -errno, "cannot make the directory");
+        if (made || (t->existing == RESTORE_RESUME && is_unfinished(fd, n->name)))
+                n->attributes = true;
         return 0;
 }
 
@@ -298,6 +321,9 @@ static int make_link(struct target *t, uint32_t i)
 static int finish_one(struct target *t, uint32_t i)
 {
         const struct node *n = plan_node(t->plan, i);
+        int fd = n->stale ? parent_of(t, i) : -1;
+        if (fd >= 0)
+                set_attributes(t, i, fd, n->name);
         if (S_ISDIR(n->mode) || n->complete || n->failed)
                 return 0;
         if (n->link_to != NODE_NONE)
