@@ -65,6 +65,34 @@ wait "$pid" || true
 "$REELFS" restore -q --resume "$tape" "$work/killed"
 compare_trees "$work/source" "$work/killed"
 
+note "a full disk: one line, what is complete stays, and with more room the same command goes on"
+mkdir "$work/full"
+mount -t tmpfs -o size=6m none "$work/full"
+expect_failure 1 'takes no more; make room' "$REELFS" restore -q "$tape" "$work/full"
+mount -o remount,size=64m "$work/full"
+"$REELFS" restore -q --resume "$tape" "$work/full" large many
+cmp "$work/source/large" "$work/full/large"
+diff -r "$work/source/many" "$work/full/many"
+umount "$work/full"
+
+note "interrupted, and gone on with"
+for signal in INT TERM; do
+    rm -rf "$work/interrupted"
+    REELFS_FAULT='opcode=08 count=all delay=60' "$REELFS" restore -q "$tape" "$work/interrupted" 2>"$work/stderr" &
+    pid=$!
+    for ((i = 0; i < 200; i++)); do
+        [[ ! -d $work/interrupted/many ]] || break
+        sleep 0.05
+    done
+    kill -"$signal" "$pid"
+    status=0
+    wait "$pid" || status=$?
+    ((status == 1)) || fail "exit status $status after SIG$signal: $(<"$work/stderr")"
+    grep -q 'interrupted; the same command with --resume goes on' "$work/stderr" || fail "no hint: $(<"$work/stderr")"
+done
+"$REELFS" restore -q --resume "$tape" "$work/interrupted"
+compare_trees "$work/source" "$work/interrupted"
+
 note "what cannot be read is named, the rest is there, and another try completes it"
 for ((n = 3; n < 30; n++)); do
     rm -rf "$work/bad"
