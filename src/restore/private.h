@@ -18,7 +18,8 @@ struct node {
         uint32_t mode;
         bool attributes; /* are to be set; of directories above a path that was asked for: if they are made */
         bool begun, failed, complete;
-        bool stale; /* complete, but for attributes */
+        bool stale;  /* complete, but for attributes */
+        bool absent; /* nothing of that name is in the target yet */
 };
 
 struct piece {
@@ -63,6 +64,7 @@ struct target {
         uint32_t directory_node;
         int file; /* likewise */
         uint32_t file_node;
+        uint64_t file_end; /* its length so far; UINT64_MAX: not known */
         bool is_root, xattr_told, owner_told;
         uint64_t files, failed, attributes, skipped;
 };

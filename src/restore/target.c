@@ -123,7 +123,9 @@ static void set_attributes(struct target *t, uint32_t i, int fd, const char *nam
                 return;
         int flags = name ? AT_SYMLINK_NOFOLLOW : AT_EMPTY_PATH;
         uint32_t mode = mode_here(t, &a);
-        if (t->is_root && fchownat(fd, name ?: "", a.uid, a.gid, flags) < 0)
+        struct stat st;
+        bool owned = t->is_root && !name && fstat(fd, &st) == 0 && st.st_uid == a.uid && st.st_gid == a.gid;
+        if (t->is_root && !owned && fchownat(fd, name ?: "", a.uid, a.gid, flags) < 0)
                 attribute_failed(t, i, "the owner", &t->owner_told);
         if (a.has_xattrs)
                 set_xattrs(t, i, fd, name);
@@ -155,9 +157,14 @@ static int look_at(struct target *t, uint32_t i, uint64_t *in_the_way)
 {
         struct node *n = plan_node(t->plan, i);
         struct stat st;
-        int fd = parent_of(t, i);
-        if (fd < 0 || fstatat(fd, n->name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+        n->absent = plan_node(t->plan, n->parent)->absent;
+        int fd = n->absent ? -1 : parent_of(t, i);
+        if (fd < 0)
                 return 0;
+        if (fstatat(fd, n->name, &st, AT_SYMLINK_NOFOLLOW) < 0) {
+                n->absent = errno == ENOENT;
+                return 0;
+        }
         if (S_ISDIR(n->mode) && S_ISDIR(st.st_mode))
                 return 0;
         if (S_ISDIR(n->mode) || S_ISDIR(st.st_mode) || t->existing == RESTORE_REFUSE) {
@@ -222,8 +229,8 @@ static int clear_way(struct target *t, uint32_t i, int *fd)
         *fd = parent_of(t, i);
         if (*fd < 0)
                 return *fd;
-        if (t->existing != RESTORE_REFUSE && unlinkat(*fd, plan_node(t->plan, i)->name, 0) < 0 &&
-                errno != ENOENT)
+        if (t->existing != RESTORE_REFUSE && !plan_node(t->plan, i)->absent &&
+                unlinkat(*fd, plan_node(t->plan, i)->name, 0) < 0 && errno != ENOENT)
                 return -errno;
         return 0;
 }
@@ -238,6 +245,7 @@ static int open_file(struct target *t, uint32_t i)
         if (n->begun) {
                 fd = parent_of(t, i);
                 t->file = fd < 0 ? fd : openat(fd, n->name, O_WRONLY | O_NOFOLLOW | O_CLOEXEC);
+                t->file_end = UINT64_MAX;
         } else {
                 r = clear_way(t, i, &fd);
                 if (r == 0)
@@ -246,6 +254,8 @@ static int open_file(struct target *t, uint32_t i)
         }
         if (r == 0 && t->file < 0)
                 r = fd < 0 ? fd : -errno;
+        if (!n->begun)
+                t->file_end = 0;
         t->file_node = i;
         n->begun = true;
         return r;
@@ -258,6 +268,8 @@ int target_write(struct target *t, const struct piece *piece, const void *data, 
         int r = open_file(t, piece->node);
         if (r == 0)
                 r = pwrite_all(t->file, data, size, piece->file_offset);
+        if (t->file_end != UINT64_MAX)
+                t->file_end = MAX(t->file_end, piece->file_offset + size);
         return r < 0 ? node_failed(t, piece->node, r, "cannot be written") : 0;
 }
 
@@ -265,7 +277,7 @@ static int finish_file(struct target *t, uint32_t i)
 {
         struct node *n = plan_node(t->plan, i);
         int r = n->failed ? 0 : open_file(t, i);
-        if (r == 0 && !n->failed && ftruncate(t->file, (off_t)n->size) < 0)
+        if (r == 0 && !n->failed && t->file_end != n->size && ftruncate(t->file, (off_t)n->size) < 0)
                 r = -errno;
         if (r < 0)
                 r = node_failed(t, i, r, "cannot be written");
