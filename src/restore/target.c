@@ -194,6 +194,15 @@ static bool is_unfinished(int fd, const char *name)
                 st.st_uid == geteuid();
 }
 
+/* One that an earlier restore has finished may be closed to its owner; root is let in anyway. */
+static void let_in(struct target *t, int fd, const char *name)
+{
+        struct stat st;
+        if (!t->is_root && fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode) &&
+                st.st_uid == geteuid() && (st.st_mode & S_IRWXU) != S_IRWXU)
+                fchmodat(fd, name, (st.st_mode & 07777) | S_IRWXU, AT_SYMLINK_NOFOLLOW);
+}
+
 static int make_directory(struct target *t, uint32_t i)
 {
         struct node *n = plan_node(t->plan, i);
@@ -203,6 +212,8 @@ static int make_directory(struct target *t, uint32_t i)
                 return node_failed(t, i, fd < 0 ? fd : -errno, "cannot make the directory");
         if (made || (t->existing == RESTORE_RESUME && is_unfinished(fd, n->name)))
                 n->attributes = true;
+        if (!made && n->attributes)
+                let_in(t, fd, n->name);
         return 0;
 }
 

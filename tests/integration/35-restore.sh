@@ -65,6 +65,22 @@ wait "$pid" || true
 "$REELFS" restore -q --resume "$tape" "$work/killed"
 compare_trees "$work/source" "$work/killed"
 
+note "not as root: said once, and a directory that is closed to its owner is gone on with"
+chmod 755 "$work"
+chmod 666 "$tape" "$tape.cartridge"
+mkdir -m 777 "$work/user"
+nobody=(setpriv --reuid=65534 --regid=65534 --clear-groups "$REELFS" restore)
+"${nobody[@]}" "$tape" "$work/user/all" many 2>"$work/stderr"
+[[ $(grep -c 'only root can restore owners' "$work/stderr") == 1 && $(wc -l <"$work/stderr") == 1 ]] ||
+    fail "not one line: $(<"$work/stderr")"
+diff -r "$work/source/many" "$work/user/all/many"
+[[ $(stat -c %u "$work/user/all/many/7") == 65534 ]] || fail "the file is somebody else's"
+rm "$work/user/all/many/7"
+chmod 555 "$work/user/all/many"
+"${nobody[@]}" -q --resume "$tape" "$work/user/all" many
+diff -r "$work/source/many" "$work/user/all/many"
+[[ $(stat -c %a "$work/user/all/many") == $(stat -c %a "$work/source/many") ]] || fail "the mode of a directory is not as on the tape"
+
 note "a full disk: one line, what is complete stays, and with more room the same command goes on"
 mkdir "$work/full"
 mount -t tmpfs -o size=6m none "$work/full"
