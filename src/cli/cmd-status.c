@@ -246,7 +246,8 @@ static int status_of(const char *path, const struct arguments *a)
         r = a->watch ? watch(c, e.mountpoint, a) : show_once(c, e.mountpoint, a);
         control_close(c);
         if (r < 0 && is_closed(&e, r)) {
-                log_message(LOG_NOTICE, 0, "%s: has been unmounted", e.mountpoint);
+                g_autofree char *name = format_name(e.mountpoint);
+                log_message(LOG_NOTICE, 0, "%s: has been unmounted", name);
                 return a->watch ? 0 : r;
         }
         if (r < 0)

@@ -121,7 +121,7 @@ static void add_rate(
 {
         g_autofree char *now = status_rate(number(s, rate)), *middle = status_rate(number(s, mean)),
                         *all = size_of(s, total);
-        add(s, label, g_strdup_printf("%s now, %s mean, %s since the mount", now, middle, all));
+        add(s, label, g_strdup_printf("%s, mean %s, %s in all", now, middle, all));
 }
 
 static void add_memory(struct screen *s)
@@ -145,7 +145,9 @@ static void add_counts(struct screen *s)
                                   number(s, "files_since_commit") == 1 ? "" : "s", bytes)
                         : g_strdup_printf("%s ago; no new data since", ago));
         add(s, "tape stops", g_strdup_printf("%s for want of data", stops));
-        add(s, "reads", g_strdup_printf("%s waiting; %s files in use", reads, open));
+        add(s, "reads",
+                g_strdup_printf(
+                        "%s waiting; %s open file%s", reads, open, number(s, "open_files") == 1 ? "" : "s"));
 }
 
 static void add_capacity(struct screen *s)
@@ -168,7 +170,7 @@ GPtrArray *status_screen(GHashTable *figures, const char *mountpoint, unsigned w
 {
         struct screen s = { figures, g_ptr_array_new_with_free_func(g_free), width };
         g_autofree char *name = format_name(text_of(&s, "name")), *point = format_name(mountpoint);
-        g_autofree char *title = *name ? g_strdup_printf("%s: %s", point, name) : g_strdup(point);
+        g_autofree char *title = *name ? g_strdup_printf("%s on %s", name, point) : g_strdup(point);
         g_ptr_array_add(s.lines, status_fit(title, width));
         add_state(&s);
         add_rate(&s, "writing", "written", "write_rate", "write_rate_mean");

@@ -110,10 +110,10 @@ static void test_screen(void)
                 "queued_reads", "2", "capacity", "12000000000000", "remaining", "9000000000000",
                 "seconds_until_full", "30201", NULL };
         g_autofree char *text = draw(job, "/mnt/tape", 80);
-        static const char *const parts[] = { "/mnt/tape: ARCHIVE01\n", "drive       writing\n",
-                "312 MB/s now, 298 MB/s mean", "[##########          ]  50% of 256 MiB\n",
-                "128 MiB in memory", "2 min ago; 1,234 files with 1.0 GiB since", "3 for want of data",
-                "2 waiting", "[#####               ]  25% full", "8 h 23 min at the mean rate" };
+        static const char *const parts[] = { "ARCHIVE01 on /mnt/tape\n", "drive       writing\n",
+                "312 MB/s, mean 298 MB/s", "[##########          ]  50% of 256 MiB\n", "128 MiB in memory",
+                "2 min ago; 1,234 files with 1.0 GiB since", "3 for want of data", "2 waiting",
+                "[#####               ]  25% full", "8 h 23 min at the mean rate" };
         for (size_t i = 0; i < G_N_ELEMENTS(parts); i++)
                 assert_has(text, parts[i]);
         for (unsigned width = 0; width < 100; width++) {
@@ -129,7 +129,7 @@ static void test_hostile(void)
                 "read_only", "1", "read_only_reason", "torn\033[H", "pool", "0", "capacity", "0", "remaining",
                 "99999999999999999999999", "dirty", "-1", NULL };
         g_autofree char *text = draw(bad, "/mnt/new\nline\t", 80);
-        assert_has(text, "/mnt/new\\012line\\011: \\033[2Jname\\377\n");
+        assert_has(text, "\\033[2Jname\\377 on /mnt/new\\012line\\011\n");
         assert_has(text, "Input/output error\n");
         assert_has(text, "read-only   torn\\033[H\n");
         assert_has(text, "does not say");
