@@ -43,6 +43,11 @@ void sched_release(SchedFile *f);
 struct sched_source {
         int (*fill)(void *ctx, void *dst, size_t size);
         bool (*interrupted)(void *ctx); /* polled while waiting, after sched_wake; NULL: never */
+        void (*waits)(void *ctx);       /* before it waits; must not block, nor call back. May be NULL */
+        /* Where the next byte lies in memory that sched_lend has lent. NULL: none of the data lies there.
+         * fill is called all the same, with that place as dst if nothing is to be copied; they may overlap.
+         */
+        const void *(*lies)(void *ctx);
         void *ctx;
         enum sched_wait { SCHED_WAIT /* unless max_waiters threads do already */, SCHED_NO_WAIT } wait;
 };
@@ -50,6 +55,15 @@ struct sched_source {
  * -EAGAIN: would have to wait, and may not; -EINTR; -EROFS; -ENOSPC: the tape is full; -EFBIG; -EIO: the tape
  * failed. */
 int sched_write(SchedFile *f, uint64_t offset, size_t size, const struct sched_source *source, size_t *done);
+/* Lends memory to receive the next write into: what belongs to the file that streams then lies where it would
+ * have to be copied to. iov: SCHED_LOAN_IOV elements, size bytes together; *n: how many were used, 0: nothing
+ * is lent, as no file streams or memory is short. One loan at a time, until sched_lend_end; what is received,
+ * and not taken by sched_write until then, is gone. */
+#define SCHED_LOAN_IOV 5
+void sched_lend(Sched *s, size_t size, struct iovec *iov, int *n);
+void sched_lend_end(Sched *s);
+/* Whether some file streams, so that sched_lend is likely to lend. */
+bool sched_is_streaming(Sched *s);
 /* Whether one more name, with its place in the index, still fits behind all data accepted so far. */
 bool sched_has_room(Sched *s);
 /* Makes waiting writers look at interrupted() again. Does not block. */

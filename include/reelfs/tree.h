@@ -173,6 +173,18 @@ struct tree_entry {
  * (name "", fileuid TREE_ROOT) sets the root's attributes. *ino: what it became. -EEXIST: name or fileuid is
  * there already; -EINVAL: bad name, extents overlap or reach beyond size, fileuid 0; -ENOTDIR; -ENOMEM. */
 int tree_load(Tree *t, uint64_t parent, const struct tree_entry *entry, uint64_t *ino);
+/* The xattrs of an entry just loaded, as tree_xattr_set of one after the other, in one go. */
+struct tree_xattr {
+        const char *name;
+        const void *value;
+        size_t size;
+};
+int tree_load_xattrs(Tree *t, uint64_t ino, const struct tree_xattr *xattrs, size_t n);
+/* Puts the names of every directory in the order of their data, so that who reads what it lists, depth first,
+ * reads forwards: a file by its first extent, whose place position gives (not UINT64_MAX), a directory by
+ * the first of the files below it. What has no data stays behind the name before it. Cookies are given anew:
+ * only before anybody lists. position is called with the tree locked. */
+void tree_sort(Tree *t, uint64_t (*position)(void *ctx, const struct tree_extent *first), void *ctx);
 /* Highest fileuid of the volume, as the index states it; the next is one higher. */
 void tree_set_highest_fileuid(Tree *t, uint64_t fileuid);
 uint64_t tree_highest_fileuid(Tree *t);

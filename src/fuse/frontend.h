@@ -2,6 +2,7 @@
 #pragma once
 /* What the frontend's files share. A FUSE inode number is the tree's ino; a file handle is a SchedFile. */
 #include <fuse_lowlevel.h>
+#include <glib.h>
 #include <pthread.h>
 
 #include <reelfs/mount.h>
@@ -12,6 +13,7 @@ struct frontend {
         Sched *sched;
         const struct mount_options *options;
         struct fuse_session *session;
+        struct session_loop *loop;
         struct park *park;
         struct monitor *monitor;
         pthread_mutex_t cached_lock;
@@ -41,9 +43,10 @@ void ops_data(struct fuse_lowlevel_ops *ops);
 
 /* park.c: writes that find no room, and no worker that may wait for it, wait here in memory of their own. */
 struct park *park_new(struct frontend *fe);
+struct payload;
 /* Takes the request over, with the rest of its data (done bytes of size are in already). */
 void park_write(struct park *p, fuse_req_t req, SchedFile *f, uint64_t offset, size_t done, size_t size,
-        struct fuse_bufvec *rest);
+        struct payload *rest);
 void park_free(struct park *p);
 
 /* read-ahead.c: the kernel reads ahead, and asks for, no more than 128 KiB of a FUSE file at once, whatever

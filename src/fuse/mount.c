@@ -6,7 +6,7 @@
 #include <reelfs/log.h>
 #include <reelfs/util.h>
 
-#include "frontend.h"
+#include "session-loop.h"
 
 /* Requests that may be under way at once. Half of them may wait for room in the pool; writes beyond that are
  * parked. */
@@ -17,8 +17,8 @@ static void op_init(void *userdata, struct fuse_conn_info *conn)
         conn->want |= conn->capable &
                 (FUSE_CAP_POSIX_ACL | FUSE_CAP_DONT_MASK | FUSE_CAP_EXPORT_SUPPORT | FUSE_CAP_ATOMIC_O_TRUNC |
                         FUSE_CAP_CACHE_SYMLINKS);
-        /* Written data may not be reordered by the kernel; and below the page size of the request a splice
-         * costs more than it saves. */
+        /* Written data may not be reordered by the kernel; and payloads are to come as memory (receiver.c).
+         */
         conn->want &= ~(FUSE_CAP_WRITEBACK_CACHE | FUSE_CAP_SPLICE_READ);
         conn->max_write = REQUEST_MAX;
         conn->max_readahead = REQUEST_MAX;
@@ -78,11 +78,9 @@ static int session_new(struct frontend *fe)
 
 static void serve(struct frontend *fe)
 {
-        struct fuse_loop_config *config = fuse_loop_cfg_create();
-        fuse_loop_cfg_set_max_threads(config, WORKERS);
-        fuse_loop_cfg_set_idle_threads(config, WORKERS);
-        int r = fuse_session_loop_mt(fe->session, config);
-        fuse_loop_cfg_destroy(config);
+        fe->loop = session_loop_new(fe, WORKERS);
+        int r = session_loop_run(fe->loop);
+        session_loop_free(fe->loop);
         if (r < 0)
                 log_message(LOG_ERR, r, "%s: the connection to the kernel broke", fe->options->mountpoint);
 }

@@ -9,7 +9,8 @@
 #include <reelfs/log.h>
 #include <reelfs/util.h>
 
-#include "frontend.h"
+#include "receiver.h"
+#include "session-loop.h"
 
 static SchedFile *file_of(const struct fuse_file_info *fi)
 {
@@ -94,16 +95,22 @@ static void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, s
 
 struct write {
         fuse_req_t req;
-        struct fuse_bufvec *data;
+        struct payload data;
 };
 
 static int fill(void *ctx, void *dst, size_t size)
 {
-        struct write *w = ctx;
-        struct fuse_bufvec to = FUSE_BUFVEC_INIT(size);
-        to.buf[0].mem = dst;
-        ssize_t n = fuse_buf_copy(&to, w->data, 0);
-        return n < 0 ? (int)n : (size_t)n == size ? 0 : -EIO;
+        return payload_take(&((struct write *)ctx)->data, dst, size);
+}
+
+static const void *lies(void *ctx)
+{
+        return payload_lies(&((struct write *)ctx)->data);
+}
+
+static void waits(void *ctx)
+{
+        session_loop_promote(frontend_of(((struct write *)ctx)->req)->loop);
 }
 
 static bool is_interrupted(void *ctx)
@@ -115,14 +122,15 @@ static void op_write_buf(
         fuse_req_t req, fuse_ino_t ino, struct fuse_bufvec *data, off_t offset, struct fuse_file_info *fi)
 {
         struct frontend *fe = frontend_of(req);
-        struct write w = { req, data };
-        struct sched_source source = { fill, is_interrupted, &w, SCHED_WAIT };
+        struct write w = { .req = req };
+        struct sched_source source = { fill, is_interrupted, waits, lies, &w, SCHED_WAIT };
         size_t size = fuse_buf_size(data), done;
+        receiver_payload(data->buf[0].mem, size, &w.data);
         int r = sched_write(file_of(fi), (uint64_t)offset, size, &source, &done);
         if (fi->flags & O_WRONLY)
                 frontend_drop_cache(fe, ino);
         if (r == -EAGAIN)
-                park_write(fe->park, req, file_of(fi), (uint64_t)offset, done, size, data);
+                park_write(fe->park, req, file_of(fi), (uint64_t)offset, done, size, &w.data);
         else if (r < 0 && done == 0)
                 fuse_reply_err(req, -r);
         else

@@ -8,7 +8,7 @@
 #include <reelfs/log.h>
 #include <reelfs/util.h>
 
-#include "frontend.h"
+#include "receiver.h"
 
 /* Between two looks at the parked writes while the scheduler has no room. */
 #define PAUSE_NS INT64_C(2000000)
@@ -48,7 +48,9 @@ static bool is_interrupted(void *ctx)
 /* Goes on with one write; true: it is answered and gone. */
 static bool try_one(struct parked *w, bool *progress)
 {
-        struct sched_source source = { fill, is_interrupted, w, SCHED_NO_WAIT };
+        struct sched_source source = {
+                .fill = fill, .interrupted = is_interrupted, .ctx = w, .wait = SCHED_NO_WAIT
+        };
         size_t n;
         int r = sched_write(w->file, w->offset + w->done, w->size - w->done, &source, &n);
         w->done += n;
@@ -119,18 +121,16 @@ struct park *park_new(struct frontend *fe)
 }
 
 void park_write(struct park *p, fuse_req_t req, SchedFile *f, uint64_t offset, size_t done, size_t size,
-        struct fuse_bufvec *rest)
+        struct payload *rest)
 {
         struct parked *w = g_try_malloc(sizeof(*w) + (size - done));
-        struct fuse_bufvec to = FUSE_BUFVEC_INIT(size - done);
         if (!w) {
                 fuse_reply_err(req, ENOMEM);
                 return;
         }
         *w = (struct parked){ .req = req, .file = f, .offset = offset, .done = done, .size = size };
         w->link.data = w;
-        to.buf[0].mem = w->data;
-        if (fuse_buf_copy(&to, rest, 0) != (ssize_t)(size - done)) {
+        if (payload_take(rest, w->data, size - done) < 0) {
                 g_free(w);
                 fuse_reply_err(req, EIO);
                 return;

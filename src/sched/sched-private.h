@@ -49,6 +49,15 @@ struct job {
         GList link; /* in Sched.jobs */
 };
 
+/* Memory that somebody receives the next bytes of the stream into (loan.c). */
+struct loan {
+        bool active;
+        struct job *job; /* the free end of its batch is lent; or NULL */
+        uint8_t *kept;   /* a batch to be given back at the end, since its job went without it; or NULL */
+        uint8_t *next[SCHED_LOAN_IOV - 1]; /* batches for the jobs that follow */
+        unsigned n_next;
+};
+
 struct SchedFile {
         Sched *sched;
         uint64_t ino;
@@ -156,6 +165,7 @@ struct Sched {
                 int64_t claimed_at;       /* when he last said so */
         } stream;
 
+        struct loan loan;
         struct reader reader;
         struct pace pace;
 
@@ -234,8 +244,20 @@ bool stage_tidy(struct stage *st, struct tree_attr *attr);
 void stream_seal(Sched *s);
 /* The stream's unwritten job that holds byte offset of segment, or NULL. Sched.lock. */
 struct job *stream_find(Sched *s, uint64_t segment, uint64_t offset);
-struct job *stream_job(Sched *s, SchedFile *f); /* one more batch for f, who owns it; NULL: none is free */
-void job_free(Sched *s, struct job *j);         /* Sched.lock */
+/* One more batch for f, who owns it: the one in which lies, if that is lent and is its beginning. NULL: none
+ * is free. */
+struct job *stream_job(Sched *s, SchedFile *f, const void *lies);
+void job_free(Sched *s, struct job *j); /* Sched.lock */
+
+/* loan.c: Sched.lock. */
+bool loan_is_in(const Sched *s, const struct job *j); /* part of its batch is lent */
+/* The batch, if it begins at lies; else NULL. */
+uint8_t *loan_take(Sched *s, const void *lies);
+/* The job goes: true if its batch stays with the loan, which gives it back. */
+bool loan_keep(Sched *s, struct job *j);
+/* Moves the job's bytes to a batch that nobody receives into. SchedFile.lock too; gives up Sched.lock. False:
+ * no batch is free. */
+bool loan_evade(Sched *s, struct job *j);
 
 /* pack.c: drive thread, Sched.lock held on entry and exit, and given up while the drive works. */
 void pack_init(Sched *s);

@@ -18,9 +18,9 @@ static struct job *job_new(Sched *s, SchedFile *f, uint8_t *data)
         return j;
 }
 
-struct job *stream_job(Sched *s, SchedFile *f)
+struct job *stream_job(Sched *s, SchedFile *f, const void *lies)
 {
-        uint8_t *data = pool_take(&s->pool.batches);
+        uint8_t *data = loan_take(s, lies) ?: pool_take(&s->pool.batches);
         if (!data) {
                 s->pace.starved = true;
                 return NULL;
@@ -33,7 +33,7 @@ void job_free(Sched *s, struct job *j)
 {
         g_queue_unlink(&s->jobs, &j->link);
         s->dirty -= j->length;
-        if (j->data)
+        if (j->data && !loan_keep(s, j))
                 pool_give(&s->pool.batches, j->data);
         file_unuse(j->file);
         g_free(j);

@@ -20,6 +20,7 @@
 /* Where the next bytes of a write go. */
 struct place {
         size_t size;
+        const void *lies; /* the bytes, in memory that is lent; or NULL */
         uint64_t segment, offset;
         struct stage *stage; /* one of them */
         struct job *job;     /* counted in job->filling */
@@ -115,7 +116,9 @@ static enum verdict place_in_stream(SchedFile *f, struct place *p)
                 stream_seal(s);
                 return AGAIN;
         }
-        struct job *j = s->stream.job ?: stream_job(s, f);
+        if (!p->lies && s->stream.job && loan_is_in(s, s->stream.job))
+                return loan_evade(s, s->stream.job) ? AGAIN : WAIT_ROOM;
+        struct job *j = s->stream.job ?: stream_job(s, f, p->lies);
         if (!j)
                 return WAIT_ROOM;
         p->size = MIN(p->size, s->pool.batches.piece - j->length);
@@ -168,7 +171,7 @@ static void add_jobs(SchedFile *f, struct stage *st, struct job **jobs)
         Sched *s = f->sched;
         size_t piece = s->pool.batches.piece;
         for (size_t at = 0; at < st->length; at += piece) {
-                struct job *j = *jobs++ = stream_job(s, f);
+                struct job *j = *jobs++ = stream_job(s, f, NULL);
                 j->length = MIN(piece, st->length - at);
                 j->filling = 1;
                 j->sealed = j->length == piece;
@@ -292,6 +295,8 @@ static int wait_for(SchedFile *f, enum verdict what, const struct sched_source *
         }
         if (source->wait == SCHED_NO_WAIT || s->waiters >= s->options.max_waiters)
                 return -EAGAIN;
+        if (source->waits)
+                source->waits(source->ctx);
         s->waiters++;
         pthread_cond_signal(&s->work);
         pthread_mutex_unlock(&f->lock);
@@ -340,6 +345,7 @@ static int write_some(SchedFile *f, uint64_t offset, size_t *size, const struct 
         if (r < 0)
                 return r;
         if (!open) {
+                p.lies = source->lies ? source->lies(source->ctx) : NULL;
                 pthread_mutex_lock(&f->sched->lock);
                 enum verdict v = find_place(f, replaces, &p, &r);
                 if (v == WAIT_ROOM || v == WAIT_STREAM)

@@ -59,6 +59,7 @@ struct directory {
         size_t first;  /* slots before it are tombstones */
         size_t live;
         uint64_t last_cookie;
+        uint64_t position; /* tree_sort's, of the data in it that is first on the tape */
 };
 
 struct inode {

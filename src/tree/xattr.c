@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/xattr.h>
 
@@ -11,6 +12,7 @@
  * this bounds their number too. */
 #define ALL_MAX (1024 * 1024)
 #define EACH 64
+#define FEW 16 /* of which names may be searched one by one when they are loaded */
 
 static size_t cost(const struct xattr *x)
 {
@@ -59,6 +61,15 @@ static int replace(
         return 0;
 }
 
+/* others: what the inode's other ones cost. -ERANGE, -ENOSPC. */
+static int check_new(const char *name, size_t size, size_t others, size_t *name_length)
+{
+        *name_length = strnlen(name, NAME_MAX_BYTES + 1);
+        if (*name_length == 0 || *name_length > NAME_MAX_BYTES)
+                return -ERANGE;
+        return size > VALUE_MAX || others + EACH + *name_length + size > ALL_MAX ? -ENOSPC : 0;
+}
+
 int xattr_put(Tree *t, struct inode *inode, const char *name, const void *value, size_t size, int flags)
 {
         size_t name_length = strnlen(name, NAME_MAX_BYTES + 1), all;
@@ -69,9 +80,8 @@ int xattr_put(Tree *t, struct inode *inode, const char *name, const void *value,
                 return -EEXIST;
         if (!*at && (flags & XATTR_REPLACE))
                 return -ENODATA;
-        if (size > VALUE_MAX || all - (*at ? cost(*at) : 0) + EACH + name_length + size > ALL_MAX)
-                return -ENOSPC;
-        return replace(t, at, name, name_length, value, size);
+        int r = check_new(name, size, all - (*at ? cost(*at) : 0), &name_length);
+        return r < 0 ? r : replace(t, at, name, name_length, value, size);
 }
 
 int tree_xattr_set(
@@ -84,6 +94,72 @@ int tree_xattr_set(
                 r = xattr_put(t, inode, name, value, size, flags);
         if (r == 0)
                 inode_changed(t, inode, false, now);
+        return r;
+}
+
+struct loaded {
+        const struct tree_xattr *x;
+        bool replaced; /* by one of the same name */
+};
+
+static int compare_loaded(const void *a, const void *b)
+{
+        const struct loaded *x = *(struct loaded *const *)a, *y = *(struct loaded *const *)b;
+        int r = strcmp(x->x->name, y->x->name);
+        return r != 0 ? r : (x > y) - (x < y);
+}
+
+/* Of several with one name the last one counts. -ENOMEM. */
+static int find_replaced(struct loaded *all, size_t n)
+{
+        g_autofree struct loaded **sorted = g_try_new(struct loaded *, n);
+        if (!sorted)
+                return -ENOMEM;
+        for (size_t i = 0; i < n; i++)
+                sorted[i] = &all[i];
+        qsort(sorted, n, sizeof(struct loaded *), compare_loaded);
+        for (size_t i = 0; i + 1 < n; i++)
+                sorted[i]->replaced = strcmp(sorted[i]->x->name, sorted[i + 1]->x->name) == 0;
+        return 0;
+}
+
+/* To an inode that has none: names need not be searched for among those before, which with as many as an
+ * inode may have takes seconds. */
+static int put_many(Tree *t, struct inode *inode, const struct tree_xattr *xattrs, size_t n)
+{
+        g_autofree struct loaded *all = g_try_new(struct loaded, n);
+        if (!all)
+                return -ENOMEM;
+        for (size_t i = 0; i < n; i++)
+                all[i] = (struct loaded){ &xattrs[i], false };
+        int r = find_replaced(all, n);
+        struct xattr **at = &inode->xattrs;
+        size_t total = 0;
+        for (size_t i = 0; i < n && r == 0; i++) {
+                const struct tree_xattr *x = all[i].x;
+                size_t name_length;
+                if (all[i].replaced)
+                        continue;
+                r = check_new(x->name, x->size, total, &name_length);
+                if (r == 0)
+                        r = replace(t, at, x->name, name_length, x->value, x->size);
+                if (r < 0)
+                        break;
+                total += cost(*at);
+                at = &(*at)->next;
+        }
+        return r;
+}
+
+int tree_load_xattrs(Tree *tree, uint64_t ino, const struct tree_xattr *xattrs, size_t n)
+{
+        autounlock Tree *t = tree_lock(tree);
+        struct inode *inode;
+        int r = inode_get(t, ino, &inode);
+        if (r == 0 && n > FEW && !inode->xattrs)
+                return put_many(t, inode, xattrs, n);
+        for (size_t i = 0; i < n && r == 0; i++)
+                r = xattr_put(t, inode, xattrs[i].name, xattrs[i].value, xattrs[i].size, 0);
         return r;
 }
 

@@ -186,22 +186,18 @@ static int begin_file(IndexReader *r, const char **attributes)
         return 0;
 }
 
-/* Times that are not there are the modification time. */
+/* Times that are not there are the modification time, and that of the backup is the creation time. */
 static void complete_times(IndexReader *r)
 {
-        const struct {
-                uint32_t given;
-                int64_t *time;
-        } times[] = {
-                { GIVEN_BTIME, &r->entry.times.btime },
-                { GIVEN_CTIME, &r->entry.times.ctime },
-                { GIVEN_ATIME, &r->entry.times.atime },
-                { GIVEN_BACKUP_TIME, &r->entry.backup_time },
-        };
-        for (unsigned i = 0; i < G_N_ELEMENTS(times); i++) {
-                if (!(r->given & times[i].given))
-                        *times[i].time = r->entry.times.mtime;
-        }
+        struct entry_loader *e = &r->entry;
+        if (!(r->given & GIVEN_BTIME))
+                e->times.btime = e->times.mtime;
+        if (!(r->given & GIVEN_CTIME))
+                e->times.ctime = e->times.mtime;
+        if (!(r->given & GIVEN_ATIME))
+                e->times.atime = e->times.mtime;
+        if (!(r->given & GIVEN_BACKUP_TIME))
+                e->backup_time = e->times.btime;
 }
 
 /* Extents need the table, and only the root's contents have any. */

@@ -106,17 +106,19 @@ int entry_add_xattr(struct entry_loader *l, const char *key, char *value, size_t
 
 static int set_xattrs(struct entry_loader *l, uint64_t ino)
 {
-        for (size_t i = 0; i < l->n_xattrs; i++) {
-                const struct entry_xattr *x = &l->xattrs[i];
-                int r = tree_xattr_set(l->tree, ino, x->name, x->value, x->size, 0, l->times.ctime);
-                if (r == -ENOMEM)
-                        return out_of_memory(l);
-                if (r < 0)
-                        return entry_fail(l, -EUCLEAN,
-                                "the extended attribute \"%s\" of %s cannot be taken: %s", x->name,
-                                entry_name(l), strerror(-r));
-        }
-        return 0;
+        if (l->n_xattrs == 0)
+                return 0;
+        g_autofree struct tree_xattr *xattrs = g_try_new(struct tree_xattr, l->n_xattrs);
+        if (!xattrs)
+                return out_of_memory(l);
+        for (size_t i = 0; i < l->n_xattrs; i++)
+                xattrs[i] = (struct tree_xattr){ l->xattrs[i].name, l->xattrs[i].value, l->xattrs[i].size };
+        int r = tree_load_xattrs(l->tree, ino, xattrs, l->n_xattrs);
+        if (r == -ENOMEM)
+                return out_of_memory(l);
+        return r < 0 ? entry_fail(l, -EUCLEAN, "the extended attributes of %s cannot be taken: %s",
+                               entry_name(l), strerror(-r))
+                     : 0;
 }
 
 /* ---- Extents */

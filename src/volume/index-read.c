@@ -22,7 +22,7 @@ static void stop(IndexReader *r, int error)
 static const struct element *find_element(const IndexReader *r, const char *name)
 {
         const struct element *e = r->depth > 0 ? r->open[r->depth - 1]->children : reader_document;
-        while (e && e->name && strcmp(e->name, name) != 0)
+        while (e && e->name && (e->name[0] != name[0] || strcmp(e->name, name) != 0))
                 e++;
         return e && e->name ? e : NULL;
 }

@@ -11,6 +11,7 @@
 
 #define PROGRESS_NAMES 1024 /* between two reports */
 #define LOSSES_TOLD 100
+#define SAMPLE_NAMES 10000 /* that choose the defaults */
 
 struct writer {
         const struct index_source *source;
@@ -304,17 +305,17 @@ static void write_times(struct writer *w, const struct tree_entry *entry)
         const struct tree_times *t = &entry->attr.times;
         const struct {
                 struct tag tag;
-                int64_t ns;
+                int64_t ns, usual;
                 bool mandatory;
         } times[] = {
-                { TAG("creationtime"), t->btime, false },
-                { TAG("changetime"), t->ctime, false },
-                { TAG("modifytime"), t->mtime, true },
-                { TAG("accesstime"), t->atime, false },
-                { TAG("backuptime"), entry->backup_time, false },
+                { TAG("creationtime"), t->btime, t->mtime, false },
+                { TAG("changetime"), t->ctime, t->mtime, false },
+                { TAG("modifytime"), t->mtime, t->mtime, true },
+                { TAG("accesstime"), t->atime, t->mtime, false },
+                { TAG("backuptime"), entry->backup_time, t->btime, false },
         };
         for (unsigned i = 0; i < G_N_ELEMENTS(times); i++) {
-                if (times[i].mandatory || !w->source->compact || times[i].ns != t->mtime)
+                if (times[i].mandatory || !w->source->compact || times[i].ns != times[i].usual)
                         element_time(w, times[i].tag, times[i].ns);
         }
 }
@@ -401,17 +402,49 @@ static void write_head(struct writer *w)
         element_number(w, TAG("highestfileuid"), h->highest_fileuid);
 }
 
-/* What most entries have need not be said with each of them: the root's owner, and the usual modes. */
-static int choose_defaults(struct writer *w)
+/* What most entries have need not be said with each of them. A vote among the first ones (Boyer and Moore's)
+ * finds what more than half of them have. */
+struct vote {
+        uint64_t value;
+        unsigned lead;
+};
+
+struct sample {
+        struct vote owner, file_mode, dir_mode;
+        unsigned n;
+};
+
+static void cast(struct vote *v, uint64_t value)
 {
-        struct tree_attr root;
-        int r = tree_getattr(w->source->tree, TREE_ROOT, &root);
-        if (r < 0)
-                return r;
-        w->defaults = (struct posix_defaults){
-                .file_mode = 0644, .dir_mode = 0755, .uid = root.uid, .gid = root.gid
-        };
-        return 0;
+        if (v->lead == 0)
+                v->value = value;
+        if (v->value == value)
+                v->lead++;
+        else
+                v->lead--;
+}
+
+static int take_sample(void *ctx, const struct tree_entry *entry)
+{
+        struct sample *s = ctx;
+        const struct tree_attr *a = &entry->attr;
+        cast(&s->owner, (uint64_t)a->uid << 32 | a->gid);
+        if (S_ISREG(a->mode))
+                cast(&s->file_mode, a->mode & 07777);
+        else if (S_ISDIR(a->mode))
+                cast(&s->dir_mode, a->mode & 07777);
+        return ++s->n < SAMPLE_NAMES ? 0 : -ECANCELED;
+}
+
+static void choose_defaults(struct writer *w)
+{
+        static const struct tree_visitor visitor = { .enter = take_sample };
+        struct sample s = { .file_mode.value = 0644 };
+        tree_walk(w->source->tree, &visitor, &s);
+        w->defaults = (struct posix_defaults){ .file_mode = (uint32_t)s.file_mode.value,
+                .dir_mode = (uint32_t)s.dir_mode.value,
+                .uid = (uint32_t)(s.owner.value >> 32),
+                .gid = (uint32_t)s.owner.value };
 }
 
 int index_write(const struct index_source *source, struct output *out, struct index_result *result)
@@ -422,11 +455,9 @@ int index_write(const struct index_source *source, struct output *out, struct in
         *result = (struct index_result){ 0 };
         tree_get_counts(source->tree, &counts);
         w.names = counts.names;
-        int r = choose_defaults(&w);
-        if (r < 0)
-                return r;
+        choose_defaults(&w);
         write_head(&w);
-        r = tree_walk(source->tree, &visitor, &w);
+        int r = tree_walk(source->tree, &visitor, &w);
         output_text(out, "</ltfsindex>\n");
         if (r == 0 && source->progress)
                 source->progress->report(source->progress->ctx, result->names, MAX(result->names, w.names));

@@ -22,10 +22,23 @@ static void check_writable(Volume *v, bool read_only)
         v->never_written = v->info.read_only;
 }
 
+/* In bytes from the beginning of the tape. */
+static uint64_t position_of(void *ctx, const struct tree_extent *first)
+{
+        const Volume *v = ctx;
+        const struct segment *s = segments_find(&v->segments, first->segment);
+        uint64_t bytes = 0;
+        if (s && __builtin_mul_overflow(s->first_block, v->label.block_length, &bytes))
+                return UINT64_MAX - 1;
+        return __builtin_add_overflow(bytes, first->offset, &bytes) ? UINT64_MAX - 1
+                                                                    : MIN(bytes, UINT64_MAX - 1);
+}
+
 /* The state that the next index is compared with. */
 static void note_loaded(Volume *v, Tree *tree)
 {
         struct tree_counts counts;
+        tree_sort(tree, position_of, v);
         tree_get_counts(tree, &counts);
         v->tree = tree;
         v->tree_changes = tree_changes(tree);

@@ -2,9 +2,10 @@
 /* bench-model DRIVE RATE SCALE archive|both: seconds on a modelled drive (reelfs-model(7)) for archive and
  * restore. reelfs is the real scheduler and volume over the virtual drive, on the clock of sim-clock.h; tar,
  * and one record for each file with an index every five minutes, are the commands that these make. RATE is
- * MB/s of what gives and takes the data, one request after the other. SCALE divides the numbers of files. One
- * line for each figure: archive|restore, set, order, who, seconds, stops, locates, metres. Orders: of the
- * tape, in which the files were written, random; random/8: eight readers at once. */
+ * MB/s of what gives and takes the data, one request after the other. SCALE divides the numbers of files, and
+ * the size of a last one. One line for each figure: archive|restore, set, order, who, seconds, stops,
+ * locates, metres. Orders: of the tape, in which the files were written, random; random/8: eight readers at
+ * once. */
 #include <glib.h>
 #include <glib/gstdio.h>
 #include <pthread.h>
@@ -70,9 +71,11 @@ static void make_job(struct job *j, const struct kind *kinds, unsigned scale)
 {
         GRand *rand = g_rand_new_with_seed(1);
         g_autoptr(GArray) sizes = g_array_new(FALSE, FALSE, sizeof(uint64_t));
-        for (const struct kind *k = kinds; k->files; k++)
+        for (const struct kind *k = kinds; k->files; k++) {
+                uint64_t size = k->files >= scale ? k->size : k->size * k->files / scale;
                 for (unsigned i = 0; i < MAX(k->files / scale, 1); i++)
-                        g_array_append_val(sizes, k->size);
+                        g_array_append_val(sizes, size);
+        }
         j->n = sizes->len;
         j->sizes = (uint64_t *)g_array_steal(sizes, NULL);
         j->shuffled = g_new(size_t, j->n);

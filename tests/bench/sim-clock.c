@@ -148,6 +148,16 @@ WRAP(int, nanosleep, const struct timespec *ts, struct timespec *left)
         return 0;
 }
 
+WRAP(void, g_usleep, gulong us)
+{
+        sim_until(sim_now() + (int64_t)us * 1000);
+}
+
+WRAP(gint64, g_get_monotonic_time, void)
+{
+        return sim_now() / 1000;
+}
+
 WRAP(int, pthread_mutex_lock, pthread_mutex_t *m)
 {
         enter();

@@ -12,7 +12,7 @@ expect_failure 2 'usage' "$bench" lto1 300 1 both
 expect_failure 2 'usage' "$bench" lto9 0 1 both
 
 note "archive and restore"
-TMPDIR=$work "$bench" lto9 1000 50 both >"$work/model.txt"
+TMPDIR=$work "$bench" lto9 1000 500 both >"$work/model.txt"
 python3 - "$work/model.txt" <<'END'
 import sys
 

@@ -106,7 +106,7 @@ compare_trees "$work/real" "$mnt/real"
 unmount_drive
 "$REELFS" check "$address"
 [[ $("$REELFS" list "$address" /real/linux | wc -l) -ge $(find "$work/real/linux" | wc -l) ]] || fail "list"
-[[ $("$REELFS" segments "$address" | wc -l) -gt 10 ]] || fail "segments"
+"$REELFS" segments "$address" | grep " pack " >/dev/null || fail "segments"
 
 note "the session is dropped while a file is written"
 drop_sessions() {

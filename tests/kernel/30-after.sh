@@ -101,6 +101,25 @@ tar_after() {
     tar -C /tmp -b 128 -df "$nst"
 }
 
+# mt and tar alone give back a pack.
+pack_by_tar() {
+    local number
+    mkdir -p /tmp/small /tmp/unpacked
+    for i in 1 2 3 4 5; do head -c $((i * 1000)) /tmp/data >"/tmp/small/$i"; done
+    chmod 640 /tmp/small/3
+    "$REELFS" format --force --name PACKS "$sg"
+    "$REELFS" mount "$sg" /mnt
+    cp -a /tmp/small /mnt/
+    "$REELFS" unmount /mnt
+    number=$("$REELFS" segments "$sg" | awk '$2 == "pack" { print $1; exit }')
+    mt -f "$nst" rewind
+    mt -f "$nst" setblk 0
+    mt -f "$nst" fsf "$number"
+    tar -C /tmp/unpacked -b 1024 -xpf "$nst"
+    touch -r /tmp/small /tmp/unpacked/small
+    [[ -z $(rsync -an --modify-window=-1 --checksum --itemize-changes --delete /tmp/small /tmp/unpacked/) ]]
+}
+
 other_initiator_is_free() {
     "$REELFS" format --force --name AFTER "$nst"
     for node in "$sg" "$nst"; do
@@ -116,5 +135,6 @@ check "after an unmount the user's block length is back" block_length_of_user
 check 'after a killed daemon and a mount that cleaned up' killed
 check 'mounted by sg and nst in turn' other_initiator_is_free
 check 'a reservation is gone afterwards' reserved
+check 'a pack comes off the tape by mt and tar' pack_by_tar
 check 'tar on the same tape' tar_after
 plan

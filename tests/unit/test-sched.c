@@ -227,6 +227,122 @@ static void test_writers_at_once(struct fixture *fx, const void *data)
         }
 }
 
+/* Bytes in memory that may be lent, as the kernel leaves them there. */
+struct pieces {
+        struct iovec *next;
+        size_t at;
+        bool lent;
+        size_t copied; /* of those that did not lie where they belong */
+};
+
+static const void *piece_lies(void *ctx)
+{
+        struct pieces *p = ctx;
+        while (p->at == p->next->iov_len) {
+                p->next++;
+                p->at = 0;
+        }
+        return p->lent ? (uint8_t *)p->next->iov_base + p->at : NULL;
+}
+
+static int fill_pieces(void *ctx, void *dst, size_t size)
+{
+        struct pieces *p = ctx;
+        for (uint8_t *to = dst; size > 0;) {
+                piece_lies(p);
+                uint8_t *from = (uint8_t *)p->next->iov_base + p->at;
+                size_t n = MIN(size, p->next->iov_len - p->at);
+                memmove(to, from, n);
+                p->copied += to == from ? 0 : n;
+                to += n;
+                p->at += n;
+                size -= n;
+        }
+        return 0;
+}
+
+#define LENT_MAX 600000
+
+/* Receives into what is lent, or into memory of its own. */
+static void receive(
+        struct pieces *p, struct iovec *iov, int n, uint8_t *own, const uint8_t *data, size_t size)
+{
+        if (n == 0)
+                iov[0] = (struct iovec){ own, size };
+        *p = (struct pieces){ .next = iov, .lent = n > 0 };
+        for (size_t at = 0; at < size; iov++) {
+                size_t part = MIN(size - at, iov->iov_len);
+                memcpy(iov->iov_base, data + at, part);
+                at += part;
+        }
+}
+
+/* What comes between the lending and the receipt. */
+static void meanwhile(struct fixture *fx, GRand *rand, SchedFile **files, uint8_t **models, size_t size)
+{
+        int i = g_rand_int_range(rand, 0, 2);
+        size_t at = (size_t)g_rand_int_range(rand, 0, (gint32)size - 100000),
+               n = (size_t)g_rand_int_range(rand, 1, 100000);
+        switch (g_rand_int_range(rand, 0, 8)) {
+        case 0:
+                g_assert_cmpint(sync_all(fx->sched, files[i]), ==, 0);
+                break;
+        case 1:
+        case 2:
+                pattern(models[i] + at, n, g_rand_int(rand));
+                g_assert_cmpint(write_at(files[i], at, models[i] + at, n), ==, 0);
+                break;
+        }
+}
+
+/* Writes that are received where the stream goes on, while others write, read and commit. */
+static void test_lent(struct fixture *fx, const void *data)
+{
+        enum { SIZE = 24000000 };
+        g_autoptr(GRand) rand = g_rand_new_with_seed(20261124);
+        g_autofree uint8_t *own = g_malloc(LENT_MAX), *content = g_malloc(LENT_MAX);
+        uint8_t *models[2] = { g_malloc0(SIZE), g_malloc0(SIZE) };
+        SchedFile *files[2];
+        size_t ends[2] = { 0 }, copied = 0, total = 0;
+        uint64_t inos[2] = { new_file(fx, "a"), new_file(fx, "b") };
+        files[0] = open_name(fx, "a");
+        files[1] = open_name(fx, "b");
+        for (unsigned round = 0; ends[0] < SIZE; round++) {
+                struct iovec iov[SCHED_LOAN_IOV];
+                struct pieces p;
+                int n, i = g_rand_int_range(rand, 0, 10) == 0 && ends[1] < SIZE;
+                sched_lend(fx->sched, LENT_MAX, iov, &n);
+                meanwhile(fx, rand, files, models, SIZE);
+                size_t size = MIN((size_t)g_rand_int_range(rand, 1, LENT_MAX), SIZE - ends[i]), done;
+                pattern(content, size, round);
+                receive(&p, iov, n, own, content, size);
+                struct sched_source source = { .fill = fill_pieces, .lies = piece_lies, .ctx = &p };
+                g_assert_cmpint(sched_write(files[i], ends[i], size, &source, &done), ==, 0);
+                g_assert_cmpuint(done, ==, size);
+                if (n > 0)
+                        sched_lend_end(fx->sched);
+                memcpy(models[i] + ends[i], content, size);
+                ends[i] += size;
+                copied += p.copied;
+                total += size;
+        }
+        /* Most of it lay there. */
+        g_assert_cmpuint(copied, <, total / 2);
+        for (int i = 0; i < 2; i++) {
+                g_assert_cmpint(sched_truncate(fx->sched, inos[i], SIZE, now_ns()), ==, 0);
+                assert_content(files[i], models[i], SIZE);
+                sched_release(files[i]);
+        }
+        g_assert_cmpint(unmount_volume(fx), ==, 0);
+        mount_volume(fx);
+        for (int i = 0; i < 2; i++) {
+                SchedFile *f = open_name(fx, i == 0 ? "a" : "b");
+                assert_content(f, models[i], SIZE);
+                sched_release(f);
+                g_free(models[i]);
+        }
+}
+
 /* What is unlinked before it is due never reaches the tape. */
 static void test_unlinked(struct fixture *fx, const void *data)
 {
@@ -358,6 +474,7 @@ int main(int argc, char **argv)
         ADD("random/fixed-blocks", &fixed, test_random);
         ADD("many-open", NULL, test_many_open);
         ADD("writers-at-once", NULL, test_writers_at_once);
+        ADD("lent", NULL, test_lent);
         ADD("unlinked", NULL, test_unlinked);
         ADD("full", &small, test_full);
         ADD("full/fixed-blocks", &small_fixed, test_full);

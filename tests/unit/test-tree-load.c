@@ -357,6 +357,108 @@ static void test_million(void)
         g_assert_cmpuint(counts.memory, <, used / 10 * 11);
 }
 
+/* ---- The order of the tape */
+
+static uint64_t by_segment(void *ctx, const struct tree_extent *first)
+{
+        return first->segment * 1000 + first->offset;
+}
+
+static void load_at(Tree *t, uint64_t parent, const char *name, uint64_t fileuid, uint64_t segment)
+{
+        const struct tree_extent extent = { 0, 10, segment, 5 };
+        const struct tree_entry e = { .fileuid = fileuid,
+                .name = name,
+                .ino = fileuid,
+                .attr = { .mode = segment ? S_IFREG : S_IFDIR, .size = segment ? 10 : 0 },
+                .extents = &extent,
+                .n_extents = segment ? 1 : 0 };
+        uint64_t ino;
+        g_assert_cmpint(tree_load(t, parent, &e, &ino), ==, 0);
+}
+
+static int note_name(void *ctx, const struct tree_entry *entry)
+{
+        g_string_append_printf(ctx, "%s ", entry->name);
+        return 0;
+}
+
+static bool note_listed(void *ctx, const char *name, const struct tree_attr *attr, uint64_t next)
+{
+        g_string_append_printf(ctx, "%s:%u ", name, (unsigned)next);
+        return true;
+}
+
+static void test_order(void)
+{
+        static const struct tree_visitor visitor = { .enter = note_name };
+        Tree *t = tree_new();
+        g_autoptr(GString) walked = g_string_new(NULL), listed = g_string_new(NULL);
+        uint64_t ino;
+        load_at(t, TREE_ROOT, "last", 2, 9);
+        load_at(t, TREE_ROOT, "outer", 3, 0);
+        load_at(t, 3, "o8", 4, 8);
+        load_at(t, 3, "empty", 5, 0); /* stays behind o8 */
+        load_at(t, 3, "inner", 6, 0);
+        load_at(t, 6, "i7", 7, 7);
+        load_at(t, 6, "i3", 8, 3);
+        load_at(t, TREE_ROOT, "four", 9, 4);
+        load_at(t, TREE_ROOT, "one", 10, 1);
+        struct tree_entry symlink = {
+                .fileuid = 11, .name = "link", .ino = 11, .attr.mode = S_IFLNK, .target = "one"
+        };
+        g_assert_cmpint(tree_load(t, TREE_ROOT, &symlink, &ino), ==, 0);
+        uint64_t changes = tree_changes(t);
+        tree_sort(t, by_segment, NULL);
+        g_assert_cmpint(tree_walk(t, &visitor, walked), ==, 0);
+        g_assert_cmpstr(walked->str, ==, " one link outer inner i3 i7 o8 empty four last ");
+        g_assert_cmpint(tree_readdir(t, TREE_ROOT, 0, false, note_listed, listed), ==, 0);
+        g_assert_cmpstr(listed->str, ==, "one:2 link:3 outer:4 four:5 last:6 ");
+        g_assert_cmpuint(tree_changes(t), ==, changes);
+        /* new names come last, those that are there are found */
+        struct tree_attr attr;
+        const struct tree_new_inode new_file = { .mode = S_IFREG | 0600 };
+        g_assert_cmpint(tree_create(t, TREE_ROOT, "new", &new_file, 5, &attr), ==, 0);
+        g_assert_cmpint(tree_unlink(t, TREE_ROOT, "link", 6), ==, 0);
+        g_string_truncate(listed, 0);
+        g_assert_cmpint(tree_readdir(t, TREE_ROOT, 3, false, note_listed, listed), ==, 0);
+        g_assert_cmpstr(listed->str, ==, "outer:4 four:5 last:6 new:7 ");
+        tree_free(t);
+}
+
+/* About as many as an inode takes, and one of them twice. */
+static void test_many_xattrs(void)
+{
+        enum { N = 14000 };
+        Tree *t = tree_new();
+        g_autofree struct tree_xattr *x = g_new0(struct tree_xattr, N + 1);
+        g_autofree char *names = NULL;
+        g_autofree void *value = NULL;
+        size_t size;
+        for (unsigned i = 0; i < N; i++)
+                x[i] = (struct tree_xattr){ g_strdup_printf("user.%u", i), "v", 1 };
+        x[N] = (struct tree_xattr){ x[7].name, "later", 5 };
+        g_assert_cmpint(load(t, TREE_ROOT, "f", 2, 2, S_IFREG), ==, 0);
+        g_assert_cmpint(tree_load_xattrs(t, 2, x, N + 1), ==, 0);
+        g_assert_cmpint(tree_xattr_get(t, 2, "user.7", &value, &size), ==, 0);
+        g_assert_cmpmem(value, size, "later", 5);
+        g_assert_cmpint(tree_xattr_list(t, 2, &names, &size), ==, 0);
+        g_assert_cmpstr(names, ==, "user.0");
+        unsigned n = 0;
+        for (size_t i = 0; i < size; i += strlen(names + i) + 1)
+                n++;
+        g_assert_cmpuint(n, ==, N);
+        /* the limit holds */
+        g_assert_cmpint(load(t, TREE_ROOT, "g", 3, 3, S_IFREG), ==, 0);
+        g_autofree char *large = g_strnfill(64 * 1024, 'x');
+        for (unsigned i = 0; i < 20; i++)
+                x[i].value = large, x[i].size = 64 * 1024;
+        g_assert_cmpint(tree_load_xattrs(t, 3, x, 20), ==, -ENOSPC);
+        for (unsigned i = 0; i < N; i++)
+                g_free((char *)x[i].name);
+        tree_free(t);
+}
+
 int main(int argc, char **argv)
 {
         g_test_init(&argc, &argv, NULL);
@@ -368,5 +470,7 @@ int main(int argc, char **argv)
         g_test_add_func("/tree/walk/copy", test_copy);
         g_test_add_func("/tree/walk/deep", test_deep);
         g_test_add_func("/tree/load/million", test_million);
+        g_test_add_func("/tree/load/order", test_order);
+        g_test_add_func("/tree/load/many-xattrs", test_many_xattrs);
         return g_test_run();
 }

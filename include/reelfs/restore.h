@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/* Copies a volume, or parts of it, into a directory: data in the order of the tape, without FUSE. The calling
+ * thread reads the drive, another one writes files; the tape waits only when the buffers between them are
+ * full, and then until half of them are free. Symbolic links below the directory are never followed. */
+#include <reelfs/volume.h>
+
+enum restore_existing {
+        RESTORE_REFUSE,    /* nothing is done if a name is there already; directories may be */
+        RESTORE_OVERWRITE, /* it is replaced */
+        RESTORE_RESUME, /* a file of the right size and time of modification is left, others are replaced */
+};
+
+struct restore_progress {
+        uint64_t bytes, total_bytes; /* total: without what is complete already */
+        uint64_t files, total_files; /* names that are not directories */
+        uint64_t failed;             /* files that are not there, or in part */
+        uint64_t attributes;         /* owners, modes, xattrs or times that could not be set */
+        uint64_t skipped;            /* were complete */
+};
+
+struct restore_options {
+        char **paths; /* on the volume, ends with NULL; none: all of it */
+        enum restore_existing existing;
+        /* Called every so often by the calling thread; false: end here. */
+        bool (*report)(void *ctx, const struct restore_progress *progress);
+        void *ctx;
+};
+
+/* Directory target is open. Failures of single files are logged and counted in result, and 0 is returned.
+ * -ENOENT: no such path; -EEXIST, -ENOTDIR: something is in the way; -ECANCELED: report said so; -ENOSPC;
+ * errors of the drive that concern more than a block. All but -ECANCELED are logged. What is incomplete then
+ * has not its time of modification. */
+int restore_run(Volume *volume, Tree *tree, int target, const struct restore_options *options,
+        struct restore_progress *result);

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <fcntl.h>
+#include <glib.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <reelfs/log.h>
+#include <reelfs/restore.h>
+#include <reelfs/util.h>
+
+#include "cli.h"
+#include "progress.h"
+
+#define REDRAW_NS INT64_C(200000000)
+
+struct job {
+        const char *address, *target;
+        struct restore_options options;
+        bool quiet;
+        int64_t began, drawn;
+        sigset_t signals; /* that end it */
+};
+
+static void draw(const struct job *job, const struct restore_progress *p)
+{
+        double seconds = (double)(monotonic_ns() - job->began) / 1e9;
+        double rate = seconds > 0 ? (double)p->bytes / seconds : 0;
+        uint64_t left = rate > 0 ? (uint64_t)((double)(p->total_bytes - p->bytes) / rate) : 0;
+        g_autofree char *bytes = format_size(p->bytes), *total = format_size(p->total_bytes),
+                        *files = format_count(p->files);
+        g_autofree char *text =
+                g_strdup_printf("%s of %s, %.0f MB/s, %" PRIu64 ":%02" PRIu64 ":%02" PRIu64 " left, %s files",
+                        bytes, total, rate / 1e6, left / 3600, left / 60 % 60, left % 60, files);
+        progress_show(p->bytes, p->total_bytes, text);
+}
+
+static bool report(void *ctx, const struct restore_progress *p)
+{
+        struct job *job = ctx;
+        int64_t now = monotonic_ns();
+        if (!job->quiet && now - job->drawn >= REDRAW_NS) {
+                draw(job, p);
+                job->drawn = now;
+        }
+        return sigtimedwait(&job->signals, NULL, &(struct timespec){ 0 }) < 0;
+}
+
+static void summarize(const struct job *job, const struct restore_progress *p)
+{
+        double seconds = (double)(monotonic_ns() - job->began) / 1e9;
+        g_autofree char *files = format_count(p->files), *bytes = format_size(p->bytes),
+                        *failed = format_count(p->failed), *attributes = format_count(p->attributes),
+                        *skipped = format_count(p->skipped);
+        progress_clear();
+        if (!job->quiet)
+                printf("%s files, %s restored to %s in %.1f s\n", files, bytes, job->target, seconds);
+        if (!job->quiet && p->skipped > 0)
+                printf("%s files were complete already\n", skipped);
+        if (p->failed > 0)
+                log_message(LOG_ERR, 0,
+                        "%s files could not be restored, or not in whole; --resume tries them again", failed);
+        if (p->attributes > 0)
+                log_warning("%s attributes could not be restored", attributes);
+}
+
+static int open_target(const char *path)
+{
+        if (g_mkdir_with_parents(path, 0755) < 0)
+                return log_error_errno(-errno, "%s: cannot be made", path);
+        int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        return fd < 0 ? log_error_errno(-errno, "%s", path) : fd;
+}
+
+static int restore(struct job *job)
+{
+        AUTO_VOLUME v = { 0 };
+        struct restore_progress p = { 0 };
+        int r = cli_volume_open(job->address, &v);
+        if (r < 0)
+                return r;
+        autofd target = open_target(job->target);
+        if (target < 0)
+                return target;
+        if (geteuid() != 0 && !job->quiet)
+                log_notice("only root can restore owners: all files will be yours");
+        sigemptyset(&job->signals);
+        sigaddset(&job->signals, SIGINT);
+        sigaddset(&job->signals, SIGTERM);
+        sigaddset(&job->signals, SIGHUP);
+        /* A signal must not end a command of the drive half way. */
+        sigprocmask(SIG_BLOCK, &job->signals, NULL);
+        job->began = monotonic_ns();
+        job->options.report = report;
+        job->options.ctx = job;
+        r = restore_run(v.volume, v.tree, target, &job->options, &p);
+        progress_clear();
+        if (r == -ECANCELED)
+                return log_error(r, "interrupted; the same command with --resume goes on");
+        if (r < 0)
+                return r;
+        summarize(job, &p);
+        return p.failed > 0 || p.attributes > 0 ? -EIO : 0;
+}
+
+static int run(const struct command *command, int argc, char **argv)
+{
+        enum { OVERWRITE = 256, RESUME };
+        static const struct option options[] = { { "overwrite", no_argument, NULL, OVERWRITE },
+                { "resume", no_argument, NULL, RESUME }, { "quiet", no_argument, NULL, 'q' },
+                LONG_OPTIONS_COMMON, { NULL, 0, NULL, 0 } };
+        struct job job = { .options.existing = RESTORE_REFUSE };
+        int option, status;
+        while ((option = getopt_long(argc, argv, OPTIONS_COMMON "q", options, NULL)) >= 0) {
+                if (option == OVERWRITE || option == RESUME) {
+                        enum restore_existing existing =
+                                option == RESUME ? RESTORE_RESUME : RESTORE_OVERWRITE;
+                        if (job.options.existing != RESTORE_REFUSE && job.options.existing != existing)
+                                return command_usage(command, "--overwrite and --resume exclude each other");
+                        job.options.existing = existing;
+                } else if (option == 'q')
+                        job.quiet = true;
+                else if (!command_option(command, option, &status))
+                        return status;
+        }
+        if (!command_arguments(command, argc, 2, INT_MAX, &status))
+                return status;
+        job.address = argv[optind];
+        job.target = argv[optind + 1];
+        job.options.paths = argv + optind + 2;
+        return restore(&job) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+const struct command command_restore = {
+        .name = "restore",
+        .arguments = "ADDRESS DIR [PATH…]",
+        .summary = "copy the files of a volume that is not mounted, in the order of the tape",
+        .options = "      --overwrite        replace files that are there already\n"
+                   "      --resume           leave files that have the right size and time, replace others\n"
+                   "  -q, --quiet            no progress and no summary\n",
+        .run = run,
+};

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/* What is to be restored, and where to. */
+#include <glib.h>
+
+#include <reelfs/restore.h>
+
+#define NODE_NONE UINT32_MAX
+
+struct node {
+        uint64_t ino, size;
+        const char *name;
+        uint32_t parent;  /* index; of the root: NODE_NONE */
+        uint32_t link_to; /* index of the first name of the same inode; NODE_NONE: this is it */
+        uint32_t left;    /* extents that have not been written yet */
+        uint32_t mode;
+        bool attributes; /* are to be set; not so of directories above a path that was asked for */
+        bool begun, failed, complete;
+};
+
+struct piece {
+        uint64_t block; /* object number where it begins */
+        uint64_t segment, offset, length, file_offset;
+        uint32_t node;
+};
+
+struct plan {
+        Volume *volume;
+        Tree *tree;
+        GArray *nodes;  /* struct node, parents first */
+        GArray *pieces; /* struct piece, in the order of the tape */
+        GStringChunk *names;
+};
+
+int plan_make(struct plan *p, Volume *volume, Tree *tree, char **paths);
+/* The extents of all files that are neither complete nor failed. *bytes: of them. */
+int plan_pieces(struct plan *p, uint64_t *bytes);
+void plan_clear(struct plan *p);
+static inline struct node *plan_node(const struct plan *p, uint32_t i)
+{
+        return &g_array_index(p->nodes, struct node, i);
+}
+/* "a/b", for messages. The caller frees. */
+char *plan_path(const struct plan *p, uint32_t i);
+
+struct target {
+        struct plan *plan;
+        enum restore_existing existing;
+        int root;
+        int directory; /* open: that of node directory_node; -1: none */
+        uint32_t directory_node;
+        int file; /* likewise */
+        uint32_t file_node;
+        bool is_root, xattr_told, owner_told;
+        uint64_t files, failed, attributes, skipped;
+};
+
+/* What is there already, and the directories. */
+int target_prepare(struct target *t);
+/* These return an error only when nothing else can be written either. */
+int target_write(struct target *t, const struct piece *piece, const void *data, size_t size);
+/* One extent less to come; after the last one the file is finished. */
+int target_piece_done(struct target *t, uint32_t node);
+/* Everything that has no data; links; then the attributes of directories. */
+int target_finish(struct target *t);
+void target_clear(struct target *t);

@@ -1,0 +1,338 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The directory that is restored into. Each name is reached from the root by directory descriptors, one
+ * component after the other, none of which may be a symbolic link. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include <reelfs/log.h>
+#include <reelfs/util.h>
+
+#include "private.h"
+
+#define OPEN_DIRECTORY (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+
+/* Nothing more can be written after these. */
+static bool is_final(int error)
+{
+        return error == -ENOSPC || error == -EDQUOT || error == -EROFS;
+}
+
+static int node_failed(struct target *t, uint32_t i, int error, const char *what)
+{
+        struct node *n = plan_node(t->plan, i);
+        if (is_final(error))
+                return log_error_errno(
+                        error, "the target directory takes no more; make room and go on with --resume");
+        g_autofree char *path = plan_path(t->plan, i);
+        if (!n->failed)
+                log_message(LOG_ERR, error, "%s: %s", path, what);
+        n->failed = true;
+        return 0;
+}
+
+static struct timespec to_timespec(int64_t ns)
+{
+        int64_t s = ns / 1000000000, rest = ns % 1000000000;
+        return rest < 0 ? (struct timespec){ s - 1, rest + 1000000000 } : (struct timespec){ s, rest };
+}
+
+/* ---- Places */
+
+static int open_directory(struct target *t, uint32_t i)
+{
+        GArray *way = g_array_new(FALSE, FALSE, sizeof(uint32_t));
+        for (uint32_t at = i; plan_node(t->plan, at)->parent != NODE_NONE;
+                at = plan_node(t->plan, at)->parent)
+                g_array_append_val(way, at);
+        int fd = openat(t->root, ".", OPEN_DIRECTORY);
+        for (guint k = way->len; fd >= 0 && k-- > 0;) {
+                int next =
+                        openat(fd, plan_node(t->plan, g_array_index(way, uint32_t, k))->name, OPEN_DIRECTORY);
+                int r = errno;
+                close(fd);
+                fd = next;
+                errno = r;
+        }
+        int r = fd < 0 ? -errno : fd;
+        g_array_unref(way);
+        return r;
+}
+
+/* The descriptor of the directory that holds node i, kept open for the next; negative: an error. */
+static int parent_of(struct target *t, uint32_t i)
+{
+        uint32_t parent = plan_node(t->plan, i)->parent;
+        if (t->directory >= 0 && t->directory_node == parent)
+                return t->directory;
+        close_fd(&t->directory);
+        int fd = open_directory(t, parent);
+        t->directory = fd < 0 ? -1 : fd;
+        t->directory_node = parent;
+        return fd;
+}
+
+/* ---- Attributes */
+
+static void attribute_failed(struct target *t, uint32_t i, const char *what, bool *told)
+{
+        t->attributes++;
+        if (*told)
+                return;
+        *told = true;
+        g_autofree char *path = plan_path(t->plan, i);
+        log_message(
+                LOG_WARNING, -errno, "%s: %s cannot be restored; there may be more such files", path, what);
+}
+
+/* Of name in fd (by way of /proc, since no call takes both), or of what fd is. */
+static void set_xattrs(struct target *t, uint32_t i, int fd, const char *name)
+{
+        const struct node *n = plan_node(t->plan, i);
+        g_autofree char *names = NULL, *path = name ? g_strdup_printf("/proc/self/fd/%d/%s", fd, name) : NULL;
+        size_t size = 0;
+        if (tree_xattr_list(t->plan->tree, n->ino, &names, &size) < 0)
+                return;
+        for (const char *key = names; key < names + size; key += strlen(key) + 1) {
+                g_autofree void *value = NULL;
+                size_t length = 0;
+                if (tree_xattr_get(t->plan->tree, n->ino, key, &value, &length) == 0 &&
+                        (path ? lsetxattr(path, key, value, length, 0)
+                              : fsetxattr(fd, key, value, length, 0)) < 0)
+                        attribute_failed(t, i, key, &t->xattr_told);
+        }
+}
+
+/* Of name in fd, or, without a name, of what fd is. Rights of owners only after the owner, the times last. */
+static void set_attributes(struct target *t, uint32_t i, int fd, const char *name)
+{
+        struct tree_attr a;
+        if (tree_getattr(t->plan->tree, plan_node(t->plan, i)->ino, &a) < 0)
+                return;
+        int flags = name ? AT_SYMLINK_NOFOLLOW : AT_EMPTY_PATH;
+        uint32_t mode = a.mode & 07777;
+        if (t->is_root && fchownat(fd, name ?: "", a.uid, a.gid, flags) < 0)
+                attribute_failed(t, i, "the owner", &t->owner_told);
+        if (!t->is_root && (a.uid != geteuid() || a.gid != getegid()))
+                mode &= ~(uint32_t)(S_ISUID | S_ISGID);
+        if (a.has_xattrs)
+                set_xattrs(t, i, fd, name);
+        if (!S_ISLNK(a.mode) && (name ? fchmodat(fd, name, mode, AT_SYMLINK_NOFOLLOW) : fchmod(fd, mode)) < 0)
+                attribute_failed(t, i, "the mode", &t->owner_told);
+        struct timespec times[2] = { to_timespec(a.times.atime), to_timespec(a.times.mtime) };
+        if ((name ? utimensat(fd, name, times, AT_SYMLINK_NOFOLLOW) : futimens(fd, times)) < 0)
+                attribute_failed(t, i, "the time of modification", &t->owner_told);
+}
+
+/* ---- What is there already */
+
+static bool is_complete(struct target *t, const struct node *n, const struct stat *st)
+{
+        struct tree_attr a;
+        if (!S_ISREG(n->mode) || !S_ISREG(st->st_mode) || tree_getattr(t->plan->tree, n->ino, &a) < 0)
+                return false;
+        struct timespec mtime = to_timespec(a.times.mtime);
+        return (uint64_t)st->st_size == a.size && st->st_mtim.tv_sec == mtime.tv_sec &&
+                st->st_mtim.tv_nsec == mtime.tv_nsec;
+}
+
+static int look_at(struct target *t, uint32_t i, uint64_t *in_the_way)
+{
+        struct node *n = plan_node(t->plan, i);
+        struct stat st;
+        int fd = parent_of(t, i);
+        if (fd < 0 || fstatat(fd, n->name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+                return 0;
+        if (S_ISDIR(n->mode) && S_ISDIR(st.st_mode))
+                return 0;
+        if (S_ISDIR(n->mode) || S_ISDIR(st.st_mode) || t->existing == RESTORE_REFUSE) {
+                g_autofree char *path = plan_path(t->plan, i);
+                if (S_ISDIR(n->mode) || S_ISDIR(st.st_mode))
+                        return log_error(-ENOTDIR,
+                                "%s: is a directory here or on the tape, but not both; nothing was restored",
+                                path);
+                if ((*in_the_way)++ == 0)
+                        log_message(LOG_ERR, 0,
+                                "%s: is there already; --overwrite replaces what is there, --resume goes on "
+                                "with an "
+                                "interrupted restore",
+                                path);
+        } else if (t->existing == RESTORE_RESUME && n->link_to == NODE_NONE && is_complete(t, n, &st)) {
+                n->complete = true;
+                t->skipped++;
+        }
+        return 0;
+}
+
+static int make_directory(struct target *t, uint32_t i)
+{
+        int fd = parent_of(t, i);
+        if (fd < 0 || (mkdirat(fd, plan_node(t->plan, i)->name, 0700) < 0 && errno != EEXIST))
+                return node_failed(t, i, fd < 0 ? fd : -errno, "cannot make the directory");
+        return 0;
+}
+
+int target_prepare(struct target *t)
+{
+        uint64_t in_the_way = 0;
+        int r = 0;
+        for (uint32_t i = 1; r == 0 && i < t->plan->nodes->len && in_the_way == 0; i++)
+                r = look_at(t, i, &in_the_way);
+        if (r == 0 && in_the_way > 0)
+                r = -EEXIST;
+        close_fd(&t->directory);
+        for (uint32_t i = 1; r == 0 && i < t->plan->nodes->len; i++)
+                if (S_ISDIR(plan_node(t->plan, i)->mode))
+                        r = make_directory(t, i);
+        return r;
+}
+
+/* ---- Files */
+
+/* Makes way for node i. *fd: its directory. */
+static int clear_way(struct target *t, uint32_t i, int *fd)
+{
+        *fd = parent_of(t, i);
+        if (*fd < 0)
+                return *fd;
+        if (t->existing != RESTORE_REFUSE && unlinkat(*fd, plan_node(t->plan, i)->name, 0) < 0 &&
+                errno != ENOENT)
+                return -errno;
+        return 0;
+}
+
+static int open_file(struct target *t, uint32_t i)
+{
+        struct node *n = plan_node(t->plan, i);
+        int fd, r = 0;
+        if (t->file >= 0 && t->file_node == i)
+                return 0;
+        close_fd(&t->file);
+        if (n->begun) {
+                fd = parent_of(t, i);
+                t->file = fd < 0 ? fd : openat(fd, n->name, O_WRONLY | O_NOFOLLOW | O_CLOEXEC);
+        } else {
+                r = clear_way(t, i, &fd);
+                if (r == 0)
+                        t->file = openat(
+                                fd, n->name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+        }
+        if (r == 0 && t->file < 0)
+                r = fd < 0 ? fd : -errno;
+        t->file_node = i;
+        n->begun = true;
+        return r;
+}
+
+int target_write(struct target *t, const struct piece *piece, const void *data, size_t size)
+{
+        if (plan_node(t->plan, piece->node)->failed)
+                return 0;
+        int r = open_file(t, piece->node);
+        if (r == 0)
+                r = pwrite_all(t->file, data, size, piece->file_offset);
+        return r < 0 ? node_failed(t, piece->node, r, "cannot be written") : 0;
+}
+
+static int finish_file(struct target *t, uint32_t i)
+{
+        struct node *n = plan_node(t->plan, i);
+        int r = n->failed ? 0 : open_file(t, i);
+        if (r == 0 && !n->failed && ftruncate(t->file, (off_t)n->size) < 0)
+                r = -errno;
+        if (r < 0)
+                r = node_failed(t, i, r, "cannot be written");
+        if (!n->failed && r == 0) {
+                set_attributes(t, i, t->file, NULL);
+                t->files++;
+        }
+        close_fd(&t->file);
+        return r;
+}
+
+int target_piece_done(struct target *t, uint32_t i)
+{
+        return --plan_node(t->plan, i)->left == 0 ? finish_file(t, i) : 0;
+}
+
+static int make_other(struct target *t, uint32_t i)
+{
+        struct node *n = plan_node(t->plan, i);
+        struct tree_attr a;
+        int fd, r = clear_way(t, i, &fd);
+        if (r == 0)
+                r = tree_getattr(t->plan->tree, n->ino, &a);
+        g_autofree char *link = NULL;
+        if (r == 0 && S_ISLNK(n->mode))
+                r = tree_readlink(t->plan->tree, n->ino, &link);
+        if (r == 0 &&
+                (link ? symlinkat(link, fd, n->name)
+                      : mknodat(fd, n->name, (n->mode & S_IFMT) | 0600, a.rdev)) < 0)
+                r = -errno;
+        if (r < 0)
+                return node_failed(t, i, r, "cannot be made");
+        set_attributes(t, i, fd, n->name);
+        t->files++;
+        return 0;
+}
+
+static int make_link(struct target *t, uint32_t i)
+{
+        const struct node *n = plan_node(t->plan, i), *first = plan_node(t->plan, n->link_to);
+        int fd, r = first->failed ? -EIO : clear_way(t, i, &fd);
+        autofd from = r < 0 ? -1 : open_directory(t, first->parent);
+        if (r == 0 && from < 0)
+                r = from;
+        if (r == 0 && linkat(from, first->name, fd, n->name, 0) < 0)
+                r = -errno;
+        if (r < 0)
+                return node_failed(t, i, r, "the hard link cannot be made");
+        t->files++;
+        return 0;
+}
+
+static int finish_one(struct target *t, uint32_t i)
+{
+        const struct node *n = plan_node(t->plan, i);
+        if (S_ISDIR(n->mode) || n->complete || n->failed)
+                return 0;
+        if (n->link_to != NODE_NONE)
+                return make_link(t, i);
+        if (!S_ISREG(n->mode))
+                return make_other(t, i);
+        return n->begun ? 0 : finish_file(t, i);
+}
+
+int target_finish(struct target *t)
+{
+        int r = 0;
+        guint n = t->plan->nodes->len;
+        for (uint32_t i = 0; r == 0 && i < n; i++)
+                r = finish_one(t, i);
+        /* From the bottom up: a directory that may not be entered any more has nothing to come in it. */
+        for (uint32_t i = n; r == 0 && i-- > 0;) {
+                const struct node *d = plan_node(t->plan, i);
+                if (!S_ISDIR(d->mode) || !d->attributes || d->failed)
+                        continue;
+                autofd fd = open_directory(t, i);
+                if (fd < 0)
+                        r = node_failed(t, i, fd, "cannot be opened");
+                else
+                        set_attributes(t, i, fd, NULL);
+        }
+        for (uint32_t i = 0; i < n; i++)
+                t->failed += plan_node(t->plan, i)->failed;
+        if (r == 0 && syncfs(t->root) < 0)
+                r = log_error_errno(-errno, "the target directory's disk failed");
+        return r;
+}
+
+void target_clear(struct target *t)
+{
+        close_fd(&t->file);
+        close_fd(&t->directory);
+}

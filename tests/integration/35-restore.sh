@@ -1,0 +1,78 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# reelfs restore: everything comes back as it was; selections, resuming, what is in the way, what cannot be read.
+# shellcheck source=tests/integration/lib.sh
+source "$(dirname "$0")/lib.sh"
+
+format_tape
+mount_tape
+make_special_tree "$work/source"
+mkdir "$work/source/many"
+for i in {1..300}; do head -c $((i * 37)) /dev/urandom >"$work/source/many/$i"; done
+rsync -aHAXS --modify-window=-1 "$work/source/" "$mnt/"
+expect_failure 1 'is mounted at' "$REELFS" restore "$tape" "$work/mounted"
+unmount_tape
+
+note "the whole volume"
+"$REELFS" restore "$tape" "$work/all"
+compare_trees "$work/source" "$work/all"
+[[ $(stat -c %b "$work/all/hole-only") -eq 0 ]] || fail "a hole was written"
+(($(stat -c %b "$work/all/sparse") < 2048)) || fail "a sparse file was written in whole"
+
+note "what is there already is left alone, or replaced, or gone on with"
+echo mine >"$work/all/short"
+expect_failure 1 'is there already' "$REELFS" restore "$tape" "$work/all"
+[[ $(<"$work/all/short") == mine ]] || fail "a file was replaced"
+truncate -s 100 "$work/all/large"
+rm "$work/all/many/7"
+text=$("$REELFS" restore --resume "$tape" "$work/all")
+[[ $text =~ 'complete already' ]] || fail "no file was complete: $text"
+compare_trees "$work/source" "$work/all"
+echo mine >"$work/all/short"
+"$REELFS" restore -q --overwrite "$tape" "$work/all"
+compare_trees "$work/source" "$work/all"
+
+note "paths"
+"$REELFS" restore "$tape" "$work/some" directory/below /large many/12
+(cd "$work/some" && find . | sort >"$work/found")
+printf '%s\n' . ./directory ./directory/below ./directory/below/hard-link ./directory/below/it ./large ./many \
+    ./many/12 >"$work/expected"
+diff "$work/expected" "$work/found"
+cmp "$work/source/large" "$work/some/large"
+[[ $work/some/large -ef $work/some/directory/below/hard-link ]] || fail "a hard link became a file of its own"
+expect_failure 1 'no-such: is not on the tape' "$REELFS" restore "$tape" "$work/none" no-such
+
+note "links planted in the target are not followed"
+mkdir "$work/planted" "$work/elsewhere"
+echo precious >"$work/precious"
+ln -s "$work/elsewhere" "$work/planted/many"
+ln -s "$work/precious" "$work/planted/short"
+expect_failure 1 'many: is a directory' "$REELFS" restore -q --overwrite "$tape" "$work/planted" many short
+rm "$work/planted/many"
+"$REELFS" restore -q --overwrite "$tape" "$work/planted" many short
+[[ -z $(ls -A "$work/elsewhere") && $(<"$work/precious") == precious ]] || fail "a link was followed"
+cmp "$work/source/short" "$work/planted/short"
+
+note "killed, and gone on with"
+"$REELFS" restore -q "$tape" "$work/killed" &
+pid=$!
+for ((i = 0; i < 2000; i++)); do
+    [[ ! -e $work/killed/large ]] || break
+    kill -0 "$pid" 2>/dev/null || break
+done
+kill -KILL "$pid" 2>/dev/null || true
+wait "$pid" || true
+"$REELFS" restore -q --resume "$tape" "$work/killed"
+compare_trees "$work/source" "$work/killed"
+
+note "what cannot be read is named, the rest is there, and another try completes it"
+for ((n = 3; n < 30; n++)); do
+    rm -rf "$work/bad"
+    status=0
+    REELFS_FAULT="opcode=08 after=$n sense=3/11/00" "$REELFS" restore "$tape" "$work/bad" >/dev/null 2>"$work/stderr" || status=$?
+    ! grep -q 'bytes .* cannot be read' "$work/stderr" || break
+done
+((status == 1)) || fail "exit status $status: $(<"$work/stderr")"
+grep -q 'files could not be restored' "$work/stderr" || fail "no summary: $(<"$work/stderr")"
+"$REELFS" restore -q --resume "$tape" "$work/bad"
+compare_trees "$work/source" "$work/bad"
