@@ -70,10 +70,8 @@ static bool request_sync(struct control *c, ControlClient *client)
 static bool request_status(struct control *c, ControlClient *client)
 {
         g_autofree char *text = status_text(c->fe);
-        g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
-        for (char **line = lines; *line; line++)
-                if (**line)
-                        control_server_reply(client, "%s", *line);
+        for (const char *line = text, *end; (end = strchr(line, '\n')); line = end + 1)
+                control_server_reply(client, "%.*s", (int)(end - line), line);
         control_server_reply(client, "ok");
         return false;
 }

@@ -87,10 +87,11 @@ void monitor_free(struct monitor *m)
 
 static void put_text(GString *to, const char *key, const char *value)
 {
-        g_string_append_printf(to, "%s=", key);
-        for (; *value; value++)
-                g_string_append_c(to, g_ascii_iscntrl(*value) ? '?' : *value);
-        g_string_append_c(to, '\n');
+        g_autofree char *line = g_strdup(value);
+        for (char *p = line; *p; p++)
+                if (g_ascii_iscntrl(*p))
+                        *p = '?';
+        g_string_append_printf(to, "%s=%s\n", key, line);
 }
 
 struct figure {
@@ -195,10 +196,9 @@ char *status_text(struct frontend *fe)
 char *status_value(struct frontend *fe, const char *key)
 {
         g_autofree char *text = status_text(fe);
-        g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
         size_t length = strlen(key);
-        for (char **line = lines; *line; line++)
-                if (strncmp(*line, key, length) == 0 && (*line)[length] == '=')
-                        return g_strdup(*line + length + 1);
+        for (const char *line = text, *end; (end = strchr(line, '\n')); line = end + 1)
+                if (strncmp(line, key, length) == 0 && line[length] == '=')
+                        return g_strndup(line + length + 1, (gsize)(end - line) - length - 1);
         return NULL;
 }
