@@ -15,6 +15,7 @@ struct frontend {
         struct fuse_session *session;
         struct session_loop *loop;
         struct park *park;
+        struct monitor *monitor;
         pthread_mutex_t cached_lock;
         GHashTable *cached; /* inodes whose pages the kernel may keep: opened through the page cache, and
                                since then not written around it. By cached_lock */
@@ -52,6 +53,15 @@ void park_free(struct park *p);
  * was agreed on in INIT; from now on it does so by REQUEST_MAX. Only root can tell it that; for others all
  * stays as it is. */
 void read_ahead_widen(const char *mountpoint);
+
+/* status.c: what a mount says of itself. The monitor looks at the scheduler every second, for the rates. */
+struct monitor;
+struct monitor *monitor_new(struct frontend *fe); /* NULL: no thread can be had */
+void monitor_free(struct monitor *m);
+/* "KEY=VALUE" lines; in values, control characters are replaced by "?". The caller frees. */
+char *status_text(struct frontend *fe);
+/* The value of one key, or NULL. The caller frees. */
+char *status_value(struct frontend *fe, const char *key);
 
 /* control.c: answers on the control socket of the mount. */
 struct control;

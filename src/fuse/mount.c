@@ -129,6 +129,8 @@ static int stop_scheduler(struct frontend *fe, struct control *control, char **l
         struct volume_progress progress = { control_progress, control };
         if (control)
                 control_closing(control);
+        if (fe->monitor)
+                monitor_free(fe->monitor);
         int r = sched_stop(fe->sched, control ? &progress : NULL);
         if (control)
                 control_closed(control);
@@ -147,7 +149,8 @@ static int run(struct frontend *fe, const struct mount_hooks *hooks, void *ctx, 
         if (r < 0)
                 return r;
         fe->park = park_new(fe);
-        r = fe->park ? session_new(fe) : -EAGAIN;
+        fe->monitor = monitor_new(fe);
+        r = fe->park && fe->monitor ? session_new(fe) : -EAGAIN;
         if (r == 0)
                 r = mount_and_serve(fe, hooks, ctx, control);
         if (fe->park)
