@@ -168,6 +168,9 @@ struct tree_entry {
         size_t n_extents;
 };
 
+/* A name is going to be loaded: what that needs of a table much larger than any cache is fetched meanwhile.
+ * Called twice, some hundred nanoseconds apart. */
+void tree_load_soon(Tree *t, uint64_t parent, const char *name, bool again);
 /* Adds the entry below parent. An entry whose ino is there already is one more name of that inode (its
  * extents and attributes are those of the first; the caller has compared them). The root entry
  * (name "", fileuid TREE_ROOT) sets the root's attributes. *ino: what it became. -EEXIST: name or fileuid is

@@ -43,6 +43,12 @@ struct hash_link *hashtab_chain(const struct hashtab *tab, uint64_t hash)
         return *bucket(tab, hash);
 }
 
+void hashtab_fetch(const struct hashtab *tab, uint64_t hash, bool chain)
+{
+        struct hash_link **head = bucket(tab, hash);
+        __builtin_prefetch(chain ? (const void *)*head : head);
+}
+
 static void push(const Tree *t, struct hashtab *tab, struct hash_link *link)
 {
         struct hash_link **head = bucket(tab, tab->hash(t, link));

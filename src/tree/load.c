@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
+#include <string.h>
 
 #include "tree-private.h"
 
@@ -60,6 +61,12 @@ static int find_linked(Tree *t, const struct tree_entry *e, struct inode **ret)
                 return -EINVAL;
         *ret = inode;
         return 0;
+}
+
+void tree_load_soon(Tree *tree, uint64_t parent, const char *name, bool again)
+{
+        autounlock Tree *t = tree_lock(tree);
+        hashtab_fetch(&t->dentries, hash_name(&t->key, parent, name, strlen(name)), again);
 }
 
 int tree_load(Tree *tree, uint64_t parent, const struct tree_entry *e, uint64_t *ino)

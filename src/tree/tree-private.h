@@ -30,6 +30,8 @@ void hashtab_init(Tree *t, struct hashtab *tab, uint64_t (*hash)(const Tree *, c
 void hashtab_free(struct hashtab *tab);
 /* The chain that holds what has this hash, and other things. */
 struct hash_link *hashtab_chain(const struct hashtab *tab, uint64_t hash);
+/* Makes the processor fetch that chain's bucket, then, a while later, its first link. */
+void hashtab_fetch(const struct hashtab *tab, uint64_t hash, bool chain);
 void hashtab_insert(Tree *t, struct hashtab *tab, struct hash_link *link);
 void hashtab_remove(Tree *t, struct hashtab *tab, struct hash_link *link);
 

@@ -82,6 +82,26 @@ static int take_name(IndexReader *r, char *text, size_t length, void *field)
         return 0;
 }
 
+static void load_soon(IndexReader *r, bool again)
+{
+        if (r->n_directories > 0 && r->entry.name)
+                tree_load_soon(r->entry.tree, r->directories[r->n_directories - 1], r->entry.name, again);
+}
+
+static int take_entry_name(IndexReader *r, char *text, size_t length, void *field)
+{
+        int error = take_name(r, text, length, field);
+        if (error == 0)
+                load_soon(r, false);
+        return error;
+}
+
+static int take_fileuid(IndexReader *r, char *text, size_t length, void *field)
+{
+        load_soon(r, true);
+        return take_number(r, text, length, field);
+}
+
 /* ---- Extended attributes */
 
 static int begin_xattr(IndexReader *r, const char **attributes)
@@ -304,14 +324,14 @@ static const struct element in_extents[] = {
 
 /* clang-format off */
 #define COMMON_ELEMENTS \
-        { "name", NULL, GIVEN_NAME, NULL, take_name, IN(entry.name) }, \
+        { "name", NULL, GIVEN_NAME, NULL, take_entry_name, IN(entry.name) }, \
         { "readonly", NULL, GIVEN_READONLY, NULL, take_bool, IN(entry.readonly) }, \
         { "creationtime", NULL, GIVEN_BTIME, NULL, take_time, IN(entry.times.btime) }, \
         { "changetime", NULL, GIVEN_CTIME, NULL, take_time, IN(entry.times.ctime) }, \
         { "modifytime", NULL, GIVEN_MTIME, NULL, take_time, IN(entry.times.mtime) }, \
         { "accesstime", NULL, GIVEN_ATIME, NULL, take_time, IN(entry.times.atime) }, \
         { "backuptime", NULL, GIVEN_BACKUP_TIME, NULL, take_time, IN(entry.backup_time) }, \
-        { "fileuid", NULL, GIVEN_FILEUID, NULL, take_number, IN(entry.fileuid) }, \
+        { "fileuid", NULL, GIVEN_FILEUID, NULL, take_fileuid, IN(entry.fileuid) }, \
         { "extendedattributes", in_xattrs, GIVEN_XATTRS, NULL, NULL, 0 }
 /* clang-format on */
 
