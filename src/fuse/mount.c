@@ -91,13 +91,12 @@ static int mount_and_serve(
 {
         if (fuse_set_signal_handlers(fe->session) < 0)
                 return log_error(-EIO, "cannot set signal handlers");
-        int r = fuse_session_mount(fe->session, fe->options->mountpoint);
-        if (r < 0) {
+        if (fuse_session_mount(fe->session, fe->options->mountpoint) < 0) {
                 fuse_remove_signal_handlers(fe->session);
                 return log_error(-EIO, "%s: cannot mount there; see the line above", fe->options->mountpoint);
         }
         read_ahead_widen(fe->options->mountpoint);
-        r = control_start(fe, control);
+        int r = direct_prepare(fe) ?: control_start(fe, control);
         if (r == 0) {
                 hooks->ready(ctx);
                 serve(fe);
