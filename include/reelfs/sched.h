@@ -92,11 +92,21 @@ int sched_flush(SchedFile *f);
 int sched_truncate(Sched *s, uint64_t ino, uint64_t size, int64_t now);
 int sched_punch(Sched *s, uint64_t ino, uint64_t offset, uint64_t length, int64_t now);
 
+/* What the drive is busy with, by the scheduler's orders. */
+enum sched_activity {
+        ACTIVITY_IDLE,
+        ACTIVITY_GATHERING, /* there is something to write, but more is awaited first */
+        ACTIVITY_WRITING,
+        ACTIVITY_READING,
+        ACTIVITY_COMMITTING,
+};
 struct sched_status {
+        enum sched_activity activity;
         uint64_t pool, pool_used, dirty; /* bytes */
         uint64_t written, read;          /* bytes moved to and from the tape since the start */
         uint64_t stops; /* times that the tape had to stop in the midst of writing, since nothing came */
         uint64_t commits, seconds_since_commit;
+        uint64_t files_since_commit, bytes_since_commit; /* that got new data, and how much; in no index yet */
         uint64_t total, remaining; /* bytes of the tape; total 0: not known */
         uint64_t open_files, queued_reads;
         bool read_only;

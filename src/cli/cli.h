@@ -20,7 +20,7 @@ struct command {
         int usage_status; /* exit status of a usage error; 0: EXIT_USAGE */
 };
 
-extern const struct command command_format, command_mount, command_unmount, command_sync, command_info,
+extern const struct command command_format, command_mount, command_unmount, command_sync, command_status, command_info,
         command_list, command_restore, command_devices, command_segments, command_check, command_eject, command_drive, command_bench;
 /* Invoked under another name: mount.reelfs, umount.fuse.reelfs and fsck.reelfs have calling conventions of
  * their own. */

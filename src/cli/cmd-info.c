@@ -10,21 +10,7 @@
 
 #include "cli.h"
 #include "report.h"
-
-static void report_flag(struct report *r, const char *key, uint64_t value)
-{
-        report_bool(r, key, value != 0);
-}
-
-static void report_errno(struct report *r, const char *key, uint64_t value)
-{
-        report_text(r, key, value ? strerror((int)value) : "none");
-}
-
-static void report_ns(struct report *r, const char *key, uint64_t value)
-{
-        report_time(r, key, (int64_t)value);
-}
+#include "status.h"
 
 /* What the drive wants people to know: being asked, it forgets that. */
 static void report_alerts(struct report *r, Tape *tape)
@@ -185,74 +171,9 @@ static int info_drive(const char *address, enum transport_io io, struct report *
         return error;
 }
 
-/* How the daemon's figures are meant; what is not here is text. */
-static const struct {
-        const char *key;
-        void (*report)(struct report *r, const char *key, uint64_t value);
-} figures[] = {
-        { "pool", report_size },
-        { "pool_used", report_size },
-        { "pool_pinned", report_flag },
-        { "dirty", report_size },
-        { "received_in_place", report_size },
-        { "received_copied", report_size },
-        { "received_through_pages", report_size },
-        { "maps_direct", report_flag },
-        { "max_write", report_size },
-        { "written", report_size },
-        { "read", report_size },
-        { "commits", report_count },
-        { "seconds_since_commit", report_count },
-        { "capacity", report_size },
-        { "remaining", report_size },
-        { "open_files", report_count },
-        { "queued_reads", report_count },
-        { "read_only", report_flag },
-        { "reserved", report_flag },
-        { "error", report_errno },
-        { "formatted", report_ns },
-        { "generation", report_count },
-        { "last_index", report_ns },
-        { "index_block", report_count },
-        { "index_length", report_size },
-        { "segments", report_count },
-        { "block_length", report_size },
-        { "files", report_count },
-        { "directories", report_count },
-        { "names", report_count },
-        { "bytes_in_files", report_size },
-        { "tree_memory", report_size },
-};
-
-static void report_status(struct report *r, const char *key, const char *value)
+static void take_figure(void *ctx, const char *key, const char *value)
 {
-        for (size_t i = 0; i < G_N_ELEMENTS(figures); i++) {
-                if (strcmp(figures[i].key, key) == 0) {
-                        figures[i].report(r, key, g_ascii_strtoull(value, NULL, 10));
-                        return;
-                }
-        }
-        report_text(r, key, value);
-}
-
-/* "KEY=VALUE" lines until "ok". */
-static int receive_status(Control *c, struct report *r)
-{
-        for (;;) {
-                const char *line;
-                int error = control_receive(c, &line);
-                if (error == -EINTR)
-                        continue;
-                if (error < 0 || strcmp(line, "ok") == 0)
-                        return error;
-                if (g_str_has_prefix(line, "error "))
-                        return -EIO;
-                const char *equals = strchr(line, '=');
-                if (!equals)
-                        continue;
-                g_autofree char *key = g_strndup(line, (gsize)(equals - line));
-                report_status(r, key, equals + 1);
-        }
+        cli_report_figure(ctx, key, value);
 }
 
 static int info_mount(const char *path, struct report *r)
@@ -268,9 +189,7 @@ static int info_mount(const char *path, struct report *r)
         report_begin(r);
         report_section(r, "mount");
         report_text(r, "directory", e.mountpoint);
-        error = control_send(c, "status");
-        if (error == 0)
-                error = receive_status(c, r);
+        error = cli_status_ask(c, take_figure, r, NULL);
         report_section_end(r);
         report_end(r);
         control_close(c);

@@ -69,60 +69,9 @@ static bool request_sync(struct control *c, ControlClient *client)
 
 static bool request_status(struct control *c, ControlClient *client)
 {
-        struct sched_status st;
-        struct volume_info v;
-        struct tree_counts counts;
-        sched_get_status(c->fe->sched, &st);
-        volume_get_info(c->fe->volume, &v);
-        tree_get_counts(c->fe->tree, &counts);
-        const struct {
-                const char *key;
-                uint64_t value;
-        } figures[] = {
-                { "pool", st.pool },
-                { "pool_used", st.pool_used },
-                { "pool_pinned", st.pinned },
-                { "dirty", st.dirty },
-                { "received_in_place", atomic_load(&c->fe->received.in_place) },
-                { "received_copied", atomic_load(&c->fe->received.copied) },
-                { "received_through_pages", atomic_load(&c->fe->received.through_pages) },
-                { "maps_direct", atomic_load(&c->fe->maps_direct) },
-                { "max_write", REQUEST_MAX },
-                { "written", st.written },
-                { "read", st.read },
-                { "commits", st.commits },
-                { "seconds_since_commit", st.seconds_since_commit },
-                { "capacity", st.total },
-                { "remaining", st.remaining },
-                { "open_files", st.open_files },
-                { "queued_reads", st.queued_reads },
-                { "read_only", st.read_only },
-                { "reserved", c->fe->options->reserve },
-                { "error", (uint64_t)-st.error },
-                { "formatted", (uint64_t)v.format_time },
-                { "generation", v.generation },
-                { "last_index", (uint64_t)v.update_time },
-                { "index_block", v.index_block },
-                { "index_length", v.index_length },
-                { "segments", v.segments },
-                { "block_length", v.block_length },
-                { "files", counts.inodes - counts.directories },
-                { "directories", counts.directories },
-                { "names", counts.names },
-                { "bytes_in_files", counts.bytes },
-                { "tree_memory", counts.memory },
-        };
-        control_server_reply(client, "name=%s", v.name);
-        control_server_reply(client, "uuid=%s", v.uuid);
-        control_server_reply(client, "creator=%s", v.creator);
-        control_server_reply(client, "format=%s", v.format_version);
-        control_server_reply(client, "address=%s", c->fe->options->address);
-        g_autofree char *how = tape_describe(volume_tape(c->fe->volume));
-        control_server_reply(client, "reached=%s", how);
-        if (v.read_only_reason[0])
-                control_server_reply(client, "read_only_reason=%s", v.read_only_reason);
-        for (unsigned i = 0; i < G_N_ELEMENTS(figures); i++)
-                control_server_reply(client, "%s=%" G_GUINT64_FORMAT, figures[i].key, figures[i].value);
+        g_autofree char *text = status_text(c->fe);
+        for (const char *line = text, *end; (end = strchr(line, '\n')); line = end + 1)
+                control_server_reply(client, "%.*s", (int)(end - line), line);
         control_server_reply(client, "ok");
         return false;
 }

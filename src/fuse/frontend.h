@@ -16,6 +16,7 @@ struct frontend {
         struct fuse_session *session;
         struct session_loop *loop;
         struct park *park;
+        struct monitor *monitor;
         pthread_mutex_t cached_lock;
         GHashTable *cached;      /* inodes whose pages the kernel may keep: opened through the page cache, and
                                     since then not written around it. By cached_lock */
@@ -29,6 +30,9 @@ struct frontend {
 
 /* How long the kernel may keep names and attributes: nothing changes but through it. Seconds. */
 #define KEEP_SECONDS 86400.0
+/* Requests that may be under way at once. Half of them may wait for room in the pool; writes beyond that are
+ * parked. */
+#define MOUNT_WORKERS 32
 /* Of a FUSE request; libfuse's pipe and the kernel take no more. Bytes. */
 #define REQUEST_MAX (1U << 20)
 
@@ -73,6 +77,15 @@ void park_free(struct park *p);
  * was agreed on in INIT; from now on it does so by REQUEST_MAX. Only root can tell it that; for others all
  * stays as it is. */
 void read_ahead_widen(const char *mountpoint);
+
+/* status.c: what a mount says of itself. The monitor looks at the scheduler every second, for the rates. */
+struct monitor;
+struct monitor *monitor_new(struct frontend *fe); /* NULL: no thread can be had */
+void monitor_free(struct monitor *m);
+/* "KEY=VALUE" lines; in values, control characters are replaced by "?". The caller frees. */
+char *status_text(struct frontend *fe);
+/* The value of one key, or NULL. The caller frees. */
+char *status_value(struct frontend *fe, const char *key);
 
 /* control.c: answers on the control socket of the mount. */
 struct control;

@@ -8,10 +8,6 @@
 
 #include "session-loop.h"
 
-/* Requests that may be under way at once. Half of them may wait for room in the pool; writes beyond that are
- * parked. */
-#define WORKERS 32
-
 static void op_init(void *userdata, struct fuse_conn_info *conn)
 {
         conn->want |= conn->capable &
@@ -22,8 +18,8 @@ static void op_init(void *userdata, struct fuse_conn_info *conn)
         conn->want &= ~(FUSE_CAP_WRITEBACK_CACHE | FUSE_CAP_SPLICE_READ);
         conn->max_write = REQUEST_MAX;
         conn->max_readahead = REQUEST_MAX;
-        conn->max_background = 2 * WORKERS;
-        conn->congestion_threshold = 2 * WORKERS;
+        conn->max_background = 2 * MOUNT_WORKERS;
+        conn->congestion_threshold = 2 * MOUNT_WORKERS;
         conn->time_gran = 1;
 }
 
@@ -78,7 +74,7 @@ static int session_new(struct frontend *fe)
 
 static void serve(struct frontend *fe)
 {
-        fe->loop = session_loop_new(fe, WORKERS);
+        fe->loop = session_loop_new(fe, MOUNT_WORKERS);
         int r = session_loop_run(fe->loop);
         session_loop_free(fe->loop);
         if (r < 0)
@@ -128,6 +124,8 @@ static int stop_scheduler(struct frontend *fe, struct control *control, char **l
         struct volume_progress progress = { control_progress, control };
         if (control)
                 control_closing(control);
+        if (fe->monitor)
+                monitor_free(fe->monitor);
         int r = sched_stop(fe->sched, control ? &progress : NULL);
         if (control)
                 control_closed(control);
@@ -146,7 +144,8 @@ static int run(struct frontend *fe, const struct mount_hooks *hooks, void *ctx, 
         if (r < 0)
                 return r;
         fe->park = park_new(fe);
-        r = fe->park ? session_new(fe) : -EAGAIN;
+        fe->monitor = monitor_new(fe);
+        r = fe->park && fe->monitor ? session_new(fe) : -EAGAIN;
         if (r == 0)
                 r = mount_and_serve(fe, hooks, ctx, control);
         if (fe->park)
@@ -163,7 +162,7 @@ int mount_serve(Volume *volume, Tree *tree, const struct mount_options *options,
         struct mount_options own = *options;
         struct control *control = NULL;
         if (own.sched.max_waiters == 0)
-                own.sched.max_waiters = WORKERS / 2;
+                own.sched.max_waiters = MOUNT_WORKERS / 2;
         own.read_only = own.read_only || volume_is_read_only(volume);
         struct frontend fe = {
                 .volume = volume,

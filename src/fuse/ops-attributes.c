@@ -118,6 +118,8 @@ static void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *st, int to_s
 
 /* ---- Extended attributes */
 
+#define STATUS_XATTR "reelfs.status"
+
 /* The volume's own name for a virtual attribute, "ltfs.volumeUUID"; NULL: name cannot be one. */
 static const char *virtual_name(const char *name)
 {
@@ -138,11 +140,20 @@ static bool may_be_set(const char *name)
         return !key;
 }
 
+/* "reelfs.status" of the root is everything that `reelfs status` is made of, "reelfs.status.KEY" a part. */
+static char *status_xattr(struct frontend *fe, uint64_t ino, const char *key)
+{
+        if (ino != TREE_ROOT || !g_str_has_prefix(key, STATUS_XATTR))
+                return NULL;
+        key += strlen(STATUS_XATTR);
+        return *key == '.' ? status_value(fe, key + 1) : *key ? NULL : status_text(fe);
+}
+
 static int get_xattr(struct frontend *fe, uint64_t ino, const char *name, void **value, size_t *size)
 {
         const char *key = virtual_name(name);
-        char *text;
-        if (key && volume_virtual_xattr(fe->volume, fe->tree, ino, key, &text) == 0) {
+        char *text = key ? status_xattr(fe, ino, key) : NULL;
+        if (text || (key && volume_virtual_xattr(fe->volume, fe->tree, ino, key, &text) == 0)) {
                 *value = text;
                 *size = strlen(text);
                 return 0;

@@ -153,6 +153,10 @@ static void commit(Sched *s)
         seal_stages(s, true);
         uint64_t stages = s->sequence;
         s->drawing = false;
+        s->leaving.files += s->fresh.files;
+        s->leaving.bytes += s->fresh.bytes;
+        s->fresh.files = s->fresh.bytes = 0;
+        s->drawn++;
         drain(s, jobs, stages);
         pthread_mutex_unlock(&s->lock);
         int r = s->read_only ? 0 : volume_commit(s->volume, s->tree, false, s->progress);
@@ -161,6 +165,8 @@ static void commit(Sched *s)
                 s->error = s->error ?: r;
                 s->broken = true;
         }
+        if (!s->error)
+                s->leaving.files = s->leaving.bytes = 0;
         s->committing = false;
         pace_ends(s);
         s->committed_at = monotonic_ns();
@@ -289,6 +295,7 @@ static bool step(Sched *s, int64_t *deadline)
         if (!q && !reader_wants_ahead(s))
                 return false;
         order_set_phase(s, true, now);
+        s->serving = true;
         pthread_mutex_unlock(&s->lock);
         pace_ends(s);
         if (q)
@@ -296,6 +303,7 @@ static bool step(Sched *s, int64_t *deadline)
         else
                 reader_ahead(s);
         pthread_mutex_lock(&s->lock);
+        s->serving = false;
         s->read_at = monotonic_ns();
         return true;
 }

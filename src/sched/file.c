@@ -45,6 +45,14 @@ void file_unuse(SchedFile *f)
         g_free(f);
 }
 
+void file_grows(SchedFile *f, size_t size)
+{
+        Sched *s = f->sched;
+        s->fresh.bytes += size;
+        s->fresh.files += f->counted != s->drawn;
+        f->counted = s->drawn;
+}
+
 void sched_release(SchedFile *f)
 {
         Sched *s = f->sched;

@@ -67,6 +67,7 @@ struct SchedFile {
         /* Sched.lock: */
         unsigned opens, uses;        /* open files; stages, jobs and reads that need it */
         int flush_error, sync_error; /* losses not yet told */
+        uint64_t counted;            /* Sched.lock: the value of drawn when it last counted as fresh */
         uint64_t read_end;           /* SchedFile.lock: how far it has been read */
 };
 
@@ -192,6 +193,12 @@ struct Sched {
         bool committing; /* from then until the index is written: who replaces bytes that are on the tape
                             waits */
         bool stop, finished;
+        bool serving; /* the drive thread reads */
+        /* What came since the last barrier, and before it but is in no index yet; barriers so far, from 1. */
+        struct {
+                uint64_t files, bytes;
+        } fresh, leaving;
+        uint64_t drawn;
         bool flushing; /* sealed stages are being written until none is left */
         bool reading;  /* serving reads, or else writing; since when, and when it last read */
         int64_t phase_since, read_at;
@@ -207,6 +214,8 @@ struct Sched {
 /* file.c: uses are counted under Sched.lock. */
 void file_use(SchedFile *f);
 void file_unuse(SchedFile *f);
+/* size new bytes have a place. Sched.lock held. */
+void file_grows(SchedFile *f, size_t size);
 /* A loss in f: told by flush and sync. Sched.lock held. */
 void file_failed(SchedFile *f, int error);
 

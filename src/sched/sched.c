@@ -72,6 +72,7 @@ int sched_new(Volume *volume, Tree *tree, const struct sched_options *options, S
         s->options.stage = MIN(s->options.stage, s->stage_max);
         volume_capacity(volume, tree, &s->left, &s->total);
         s->committed_at = monotonic_ns();
+        s->drawn = 1;
         reader_init(s);
         pace_init(s, info.density);
         pack_init(s);
@@ -177,11 +178,24 @@ void sched_cancel(Sched *s, void *ctx)
         g_free(sync);
 }
 
+static enum sched_activity activity(const Sched *s)
+{
+        if (s->committing)
+                return ACTIVITY_COMMITTING;
+        if (s->serving || s->reads.length > 0)
+                return ACTIVITY_READING;
+        if (s->dirty == 0)
+                return ACTIVITY_IDLE;
+        return s->pace.state == PACE_GATHER || (!s->flushing && s->jobs.length == 0) ? ACTIVITY_GATHERING
+                                                                                     : ACTIVITY_WRITING;
+}
+
 void sched_get_status(Sched *s, struct sched_status *status)
 {
         pthread_mutex_lock(&s->lock);
         const struct pool *p = &s->pool;
         *status = (struct sched_status){
+                .activity = activity(s),
                 .pool = p->size,
                 .pool_used = (p->batches.total - p->batches.n_free) * p->batches.piece +
                         (p->crumbs.total - p->crumbs.n_free) * p->crumbs.piece +
@@ -192,6 +206,8 @@ void sched_get_status(Sched *s, struct sched_status *status)
                 .stops = s->pace.stops,
                 .commits = s->commits,
                 .seconds_since_commit = (uint64_t)(monotonic_ns() - s->committed_at) / 1000000000,
+                .files_since_commit = s->fresh.files + s->leaving.files,
+                .bytes_since_commit = s->fresh.bytes + s->leaving.bytes,
                 .open_files = g_hash_table_size(s->files),
                 .queued_reads = s->reads.length,
                 .read_only = s->broken || volume_is_read_only(s->volume),

@@ -350,6 +350,8 @@ static int write_some(SchedFile *f, uint64_t offset, size_t *size, const struct 
                 enum verdict v = find_place(f, replaces, &p, &r);
                 if (v == WAIT_ROOM || v == WAIT_STREAM)
                         r = wait_for(f, v, source);
+                else if (v == PLACED)
+                        file_grows(f, p.size);
                 pthread_mutex_unlock(&f->sched->lock);
                 if (v != PLACED)
                         return r;

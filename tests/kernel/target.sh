@@ -57,7 +57,7 @@ make_tree() {
     mkdir -p "$1/large"
     cp -r /run/top/src "$1"
     local size
-    for size in 1 524288 524289 3000000; do
+    for size in 1 524288 524289 2097152 3000000; do
         head -c "$size" /dev/urandom >"$1/large/$size"
     done
     ln -s large "$1/link"
