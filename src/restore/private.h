@@ -6,6 +6,8 @@
 #include <reelfs/restore.h>
 
 #define NODE_NONE UINT32_MAX
+/* Read over rather than located over: a LOCATE takes seconds, and discards what the drive has read ahead. */
+#define GAP_MAX ((uint64_t)32 << 20)
 
 struct node {
         uint64_t ino, size;
@@ -14,8 +16,10 @@ struct node {
         uint32_t link_to; /* index of the first name of the same inode; NODE_NONE: this is it */
         uint32_t left;    /* extents that have not been written yet */
         uint32_t mode;
-        bool attributes; /* are to be set; not so of directories above a path that was asked for */
+        bool attributes; /* are to be set; of directories above a path that was asked for: if they are made */
         bool begun, failed, complete;
+        bool stale;  /* complete, but for attributes */
+        bool absent; /* nothing of that name is in the target yet */
 };
 
 struct piece {
@@ -28,13 +32,22 @@ struct plan {
         Volume *volume;
         Tree *tree;
         GArray *nodes;  /* struct node, parents first */
-        GArray *pieces; /* struct piece, in the order of the tape */
+        GArray *pieces; /* struct piece, in the order in which they are read */
         GStringChunk *names;
 };
 
 int plan_make(struct plan *p, Volume *volume, Tree *tree, char **paths);
 /* The extents of all files that are neither complete nor failed. *bytes: of them. */
 int plan_pieces(struct plan *p, uint64_t *bytes);
+/* Pieces one after the other, with no gap above GAP_MAX. */
+struct run {
+        struct tape_range range;
+        guint first, n; /* pieces */
+};
+/* Of pieces in the order of the tape; struct run. */
+GArray *plan_runs(const struct plan *p);
+/* Puts the runs into the order that the drive recommends from where the tape is, if it does. */
+void plan_ask_order(struct plan *p);
 void plan_clear(struct plan *p);
 static inline struct node *plan_node(const struct plan *p, uint32_t i)
 {
@@ -51,6 +64,7 @@ struct target {
         uint32_t directory_node;
         int file; /* likewise */
         uint32_t file_node;
+        uint64_t file_end; /* its length so far; UINT64_MAX: not known */
         bool is_root, xattr_told, owner_told;
         uint64_t files, failed, attributes, skipped;
 };

@@ -15,8 +15,6 @@
 
 #define SLAB_SIZE ((size_t)4 << 20)
 #define SLABS 32
-/* Read over rather than located over: a LOCATE takes seconds, and discards what the drive has read ahead. */
-#define GAP_MAX ((uint64_t)32 << 20)
 
 /* A part of a piece that is in a slab; data NULL: it could not be read. */
 struct part {
@@ -119,24 +117,26 @@ static int next_slab(struct restore *r)
         return error;
 }
 
-/* Reads on to the beginning of segment s, if that is near. */
-static void approach(struct restore *r, const struct segment *s)
+/* Reads on to byte start of segment s, if that is near. What fails here is met again by who reads there. */
+static void approach(struct restore *r, const struct segment *s, uint64_t start)
 {
         struct segment at;
         size_t n;
-        if (r->segment == 0 || r->segment == s->id ||
-                volume_segment_get(r->plan.volume, r->segment, &at) < 0 || s->first_block < at.first_block ||
-                (s->first_block - at.first_block) * r->block_length > GAP_MAX + r->offset)
+        if (r->segment == 0 || volume_segment_get(r->plan.volume, r->segment, &at) < 0)
                 return;
-        uint64_t offset = r->offset;
-        while (at.id != s->id) {
-                while (offset < at.length) {
-                        if (volume_read(r->plan.volume, at.id, offset, r->slab->data, r->slab_size, &n) < 0 ||
-                                n == 0)
+        uint64_t here = at.first_block + r->offset / r->block_length,
+                 there = s->first_block + start / r->block_length, offset = r->offset;
+        if (there < here || (there - here) * r->block_length > GAP_MAX)
+                return;
+        for (;;) {
+                uint64_t end = at.id == s->id ? start : at.length;
+                while (offset < end) {
+                        size_t size = at.id == s->id ? MIN(r->slab_size, end - offset) : r->slab_size;
+                        if (volume_read(r->plan.volume, at.id, offset, r->slab->data, size, &n) < 0 || n == 0)
                                 return;
                         offset += n;
                 }
-                if (volume_read_next(r->plan.volume, at.id, &at) < 0)
+                if (at.id == s->id || volume_read_next(r->plan.volume, at.id, &at) < 0)
                         return;
                 offset = 0;
         }
@@ -146,10 +146,11 @@ static void approach(struct restore *r, const struct segment *s)
 static uint64_t wanted_end(const struct restore *r, guint i)
 {
         const struct piece *p = &g_array_index(r->plan.pieces, struct piece, i);
-        uint64_t segment = p->segment, end = p->offset + p->length, most = p->offset + r->slab_size;
+        uint64_t segment = p->segment, begin = p->offset, end = begin + p->length,
+                 most = begin + r->slab_size;
         for (i++; i < r->plan.pieces->len && end < most; i++) {
                 p = &g_array_index(r->plan.pieces, struct piece, i);
-                if (p->segment != segment || p->offset > end + GAP_MAX)
+                if (p->segment != segment || p->offset < begin || p->offset > end + GAP_MAX)
                         break;
                 end = MAX(end, p->offset + p->length);
         }
@@ -178,7 +179,7 @@ static int load(struct restore *r, guint i, uint64_t offset, uint64_t *bad)
                 r->slab_size, (end - start + r->block_length - 1) / r->block_length * r->block_length);
         if (volume_segment_get(r->plan.volume, p->segment, &s) == 0 && s.first_block > 0 &&
                 start < s.length) {
-                approach(r, &s);
+                approach(r, &s, start);
                 error = volume_read(r->plan.volume, p->segment, start, r->slab->data, size, &n);
         }
         r->segment = error < 0 ? 0 : p->segment;
@@ -274,6 +275,8 @@ static int run(struct restore *r)
         int error = target_prepare(&r->target);
         if (error == 0)
                 error = plan_pieces(&r->plan, &r->progress.total_bytes);
+        if (error == 0 && r->options->paths && r->options->paths[0])
+                plan_ask_order(&r->plan);
         if (error == 0)
                 error = make_slabs(r);
         for (guint i = 0; i < r->plan.nodes->len; i++)

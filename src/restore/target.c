@@ -14,6 +14,7 @@
 
 #include "private.h"
 
+#define DIRECTORY_MODE 0700 /* until everything is in it */
 #define OPEN_DIRECTORY (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
 
 /* Nothing more can be written after these. */
@@ -107,6 +108,13 @@ static void set_xattrs(struct target *t, uint32_t i, int fd, const char *name)
         }
 }
 
+/* What may not be given away is not set for those who would get it. */
+static uint32_t mode_here(const struct target *t, const struct tree_attr *a)
+{
+        bool own = t->is_root || (a->uid == geteuid() && a->gid == getegid());
+        return a->mode & (own ? 07777 : 07777 & ~(uint32_t)(S_ISUID | S_ISGID));
+}
+
 /* Of name in fd, or, without a name, of what fd is. Rights of owners only after the owner, the times last. */
 static void set_attributes(struct target *t, uint32_t i, int fd, const char *name)
 {
@@ -114,11 +122,11 @@ static void set_attributes(struct target *t, uint32_t i, int fd, const char *nam
         if (tree_getattr(t->plan->tree, plan_node(t->plan, i)->ino, &a) < 0)
                 return;
         int flags = name ? AT_SYMLINK_NOFOLLOW : AT_EMPTY_PATH;
-        uint32_t mode = a.mode & 07777;
-        if (t->is_root && fchownat(fd, name ?: "", a.uid, a.gid, flags) < 0)
+        uint32_t mode = mode_here(t, &a);
+        struct stat st;
+        bool owned = t->is_root && !name && fstat(fd, &st) == 0 && st.st_uid == a.uid && st.st_gid == a.gid;
+        if (t->is_root && !owned && fchownat(fd, name ?: "", a.uid, a.gid, flags) < 0)
                 attribute_failed(t, i, "the owner", &t->owner_told);
-        if (!t->is_root && (a.uid != geteuid() || a.gid != getegid()))
-                mode &= ~(uint32_t)(S_ISUID | S_ISGID);
         if (a.has_xattrs)
                 set_xattrs(t, i, fd, name);
         if (!S_ISLNK(a.mode) && (name ? fchmodat(fd, name, mode, AT_SYMLINK_NOFOLLOW) : fchmod(fd, mode)) < 0)
@@ -130,23 +138,33 @@ static void set_attributes(struct target *t, uint32_t i, int fd, const char *nam
 
 /* ---- What is there already */
 
-static bool is_complete(struct target *t, const struct node *n, const struct stat *st)
+/* Complete is what has the right size and time: that is set last. Stale: but other attributes are to be set.
+ */
+static void see_complete(struct target *t, struct node *n, const struct stat *st)
 {
         struct tree_attr a;
         if (!S_ISREG(n->mode) || !S_ISREG(st->st_mode) || tree_getattr(t->plan->tree, n->ino, &a) < 0)
-                return false;
+                return;
         struct timespec mtime = to_timespec(a.times.mtime);
-        return (uint64_t)st->st_size == a.size && st->st_mtim.tv_sec == mtime.tv_sec &&
+        n->complete = (uint64_t)st->st_size == a.size && st->st_mtim.tv_sec == mtime.tv_sec &&
                 st->st_mtim.tv_nsec == mtime.tv_nsec;
+        n->stale = n->complete &&
+                (a.has_xattrs || (st->st_mode & 07777) != mode_here(t, &a) ||
+                        (t->is_root && (st->st_uid != a.uid || st->st_gid != a.gid)));
 }
 
 static int look_at(struct target *t, uint32_t i, uint64_t *in_the_way)
 {
         struct node *n = plan_node(t->plan, i);
         struct stat st;
-        int fd = parent_of(t, i);
-        if (fd < 0 || fstatat(fd, n->name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+        n->absent = plan_node(t->plan, n->parent)->absent;
+        int fd = n->absent ? -1 : parent_of(t, i);
+        if (fd < 0)
                 return 0;
+        if (fstatat(fd, n->name, &st, AT_SYMLINK_NOFOLLOW) < 0) {
+                n->absent = errno == ENOENT;
+                return 0;
+        }
         if (S_ISDIR(n->mode) && S_ISDIR(st.st_mode))
                 return 0;
         if (S_ISDIR(n->mode) || S_ISDIR(st.st_mode) || t->existing == RESTORE_REFUSE) {
@@ -161,18 +179,41 @@ static int look_at(struct target *t, uint32_t i, uint64_t *in_the_way)
                                 "with an "
                                 "interrupted restore",
                                 path);
-        } else if (t->existing == RESTORE_RESUME && n->link_to == NODE_NONE && is_complete(t, n, &st)) {
-                n->complete = true;
-                t->skipped++;
+        } else if (t->existing == RESTORE_RESUME && n->link_to == NODE_NONE) {
+                see_complete(t, n, &st);
+                t->skipped += n->complete;
         }
         return 0;
 }
 
+/* As made here and not finished yet: what an interrupted restore leaves. */
+static bool is_unfinished(int fd, const char *name)
+{
+        struct stat st;
+        return fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && (st.st_mode & 07777) == DIRECTORY_MODE &&
+                st.st_uid == geteuid();
+}
+
+/* One that an earlier restore has finished may be closed to its owner; root is let in anyway. */
+static void let_in(struct target *t, int fd, const char *name)
+{
+        struct stat st;
+        if (!t->is_root && fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode) &&
+                st.st_uid == geteuid() && (st.st_mode & S_IRWXU) != S_IRWXU)
+                fchmodat(fd, name, (st.st_mode & 07777) | S_IRWXU, AT_SYMLINK_NOFOLLOW);
+}
+
 static int make_directory(struct target *t, uint32_t i)
 {
+        struct node *n = plan_node(t->plan, i);
         int fd = parent_of(t, i);
-        if (fd < 0 || (mkdirat(fd, plan_node(t->plan, i)->name, 0700) < 0 && errno != EEXIST))
+        bool made = fd >= 0 && mkdirat(fd, n->name, DIRECTORY_MODE) == 0;
+        if (!made && (fd < 0 || errno != EEXIST))
                 return node_failed(t, i, fd < 0 ? fd : -errno, "cannot make the directory");
+        if (made || (t->existing == RESTORE_RESUME && is_unfinished(fd, n->name)))
+                n->attributes = true;
+        if (!made && n->attributes)
+                let_in(t, fd, n->name);
         return 0;
 }
 
@@ -199,8 +240,8 @@ static int clear_way(struct target *t, uint32_t i, int *fd)
         *fd = parent_of(t, i);
         if (*fd < 0)
                 return *fd;
-        if (t->existing != RESTORE_REFUSE && unlinkat(*fd, plan_node(t->plan, i)->name, 0) < 0 &&
-                errno != ENOENT)
+        if (t->existing != RESTORE_REFUSE && !plan_node(t->plan, i)->absent &&
+                unlinkat(*fd, plan_node(t->plan, i)->name, 0) < 0 && errno != ENOENT)
                 return -errno;
         return 0;
 }
@@ -215,6 +256,7 @@ static int open_file(struct target *t, uint32_t i)
         if (n->begun) {
                 fd = parent_of(t, i);
                 t->file = fd < 0 ? fd : openat(fd, n->name, O_WRONLY | O_NOFOLLOW | O_CLOEXEC);
+                t->file_end = UINT64_MAX;
         } else {
                 r = clear_way(t, i, &fd);
                 if (r == 0)
@@ -223,6 +265,8 @@ static int open_file(struct target *t, uint32_t i)
         }
         if (r == 0 && t->file < 0)
                 r = fd < 0 ? fd : -errno;
+        if (!n->begun)
+                t->file_end = 0;
         t->file_node = i;
         n->begun = true;
         return r;
@@ -235,6 +279,8 @@ int target_write(struct target *t, const struct piece *piece, const void *data, 
         int r = open_file(t, piece->node);
         if (r == 0)
                 r = pwrite_all(t->file, data, size, piece->file_offset);
+        if (t->file_end != UINT64_MAX)
+                t->file_end = MAX(t->file_end, piece->file_offset + size);
         return r < 0 ? node_failed(t, piece->node, r, "cannot be written") : 0;
 }
 
@@ -242,7 +288,7 @@ static int finish_file(struct target *t, uint32_t i)
 {
         struct node *n = plan_node(t->plan, i);
         int r = n->failed ? 0 : open_file(t, i);
-        if (r == 0 && !n->failed && ftruncate(t->file, (off_t)n->size) < 0)
+        if (r == 0 && !n->failed && t->file_end != n->size && ftruncate(t->file, (off_t)n->size) < 0)
                 r = -errno;
         if (r < 0)
                 r = node_failed(t, i, r, "cannot be written");
@@ -298,6 +344,9 @@ static int make_link(struct target *t, uint32_t i)
 static int finish_one(struct target *t, uint32_t i)
 {
         const struct node *n = plan_node(t->plan, i);
+        int fd = n->stale ? parent_of(t, i) : -1;
+        if (fd >= 0)
+                set_attributes(t, i, fd, n->name);
         if (S_ISDIR(n->mode) || n->complete || n->failed)
                 return 0;
         if (n->link_to != NODE_NONE)

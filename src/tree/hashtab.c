@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "tree-private.h"
 
 #define BITS_MIN 6
 #define BITS_MAX 40
+#define HUGE_PAGE ((size_t)2 << 20)
+#define LINE_BITS 3 /* of the number of buckets in a cache line */
+#define LINE_MASK (((uint64_t)1 << LINE_BITS) - 1)
 
 static size_t buckets_size(unsigned bits)
 {
@@ -25,10 +30,12 @@ void hashtab_free(struct hashtab *tab)
         tab->buckets = NULL;
 }
 
-/* The top bits: those that hash_number distributes well. */
+/* The top bits, those that hash_number distributes well, say which line of buckets; the lowest which of it.
+ */
 static struct hash_link **bucket(const struct hashtab *tab, uint64_t hash)
 {
-        return &tab->buckets[hash >> (64 - tab->bits)];
+        size_t line = hash >> (64 - tab->bits + LINE_BITS);
+        return &tab->buckets[line << LINE_BITS | (hash & LINE_MASK)];
 }
 
 struct hash_link *hashtab_chain(const struct hashtab *tab, uint64_t hash)
@@ -43,13 +50,27 @@ static void push(const Tree *t, struct hashtab *tab, struct hash_link *link)
         *head = link;
 }
 
+/* Large ones in large pages: they are read and written all over, and page tables for that do not fit any
+ * cache. NULL: out of memory. */
+static struct hash_link **new_buckets(unsigned bits)
+{
+        size_t size = buckets_size(bits);
+        if (size < HUGE_PAGE)
+                return g_try_malloc0(size);
+        void *buckets;
+        if (posix_memalign(&buckets, HUGE_PAGE, size) != 0)
+                return NULL;
+        madvise(buckets, size, MADV_HUGEPAGE);
+        return memset(buckets, 0, size);
+}
+
 /* Without memory for it the chains get longer, that is all. */
 static void grow(Tree *t, struct hashtab *tab)
 {
         if (tab->bits >= BITS_MAX)
                 return;
         struct hashtab bigger = { .n = tab->n, .bits = tab->bits + 1, .hash = tab->hash };
-        bigger.buckets = g_try_malloc0(buckets_size(bigger.bits));
+        bigger.buckets = new_buckets(bigger.bits);
         if (!bigger.buckets)
                 return;
         for (size_t i = 0; i < (size_t)1 << tab->bits; i++)
@@ -86,10 +107,11 @@ void hash_key_init(struct hash_key *key)
         key->multiplier |= 1;
 }
 
-/* Multiply-shift (Dietzfelbinger et al.): universal in its top bits. */
+/* Multiply-shift (Dietzfelbinger et al.): universal in its top bits. Numbers that follow each other, as they
+ * do in an index, share a line of buckets. */
 uint64_t hash_number(const struct hash_key *key, uint64_t number)
 {
-        return number * key->multiplier;
+        return ((number >> LINE_BITS) * key->multiplier & ~LINE_MASK) | (number & LINE_MASK);
 }
 
 static uint64_t rotate(uint64_t x, unsigned n)

@@ -8,6 +8,8 @@
 
 static struct alias *alias_find(Tree *t, uint64_t fileuid)
 {
+        if (fileuid > t->highest_used)
+                return NULL;
         struct hash_link *link = hashtab_chain(&t->aliases, hash_number(&t->key, fileuid));
         while (link && from_link(link, struct alias)->fileuid != fileuid)
                 link = link->next;
@@ -26,6 +28,7 @@ static int alias_add(Tree *t, uint64_t fileuid)
                 return -ENOMEM;
         alias->fileuid = fileuid;
         hashtab_insert(t, &t->aliases, &alias->link);
+        t->highest_used = MAX(t->highest_used, fileuid);
         return 0;
 }
 

@@ -108,6 +108,7 @@ struct Tree {
         struct hashtab inodes, dentries, aliases;
         struct inode *root;
         uint64_t highest_fileuid, changes;
+        uint64_t highest_used; /* no inode and no alias has ever had a higher number */
         struct tree_counts counts;
 };
 

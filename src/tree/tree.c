@@ -148,6 +148,7 @@ int inode_new(Tree *t, uint64_t ino, uint32_t mode, uint64_t rdev, const char *t
                 return r;
         }
         hashtab_insert(t, &t->inodes, &inode->link);
+        t->highest_used = MAX(t->highest_used, ino);
         t->counts.inodes++;
         if (is_dir(inode))
                 t->counts.directories++;
@@ -171,6 +172,8 @@ void inode_put(Tree *t, struct inode *inode)
 
 struct inode *inode_find(Tree *t, uint64_t ino)
 {
+        if (ino > t->highest_used) /* as most are that come from an index */
+                return NULL;
         struct hash_link *link = hashtab_chain(&t->inodes, hash_number(&t->key, ino));
         while (link && from_link(link, struct inode)->ino != ino)
                 link = link->next;

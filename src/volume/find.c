@@ -7,6 +7,7 @@
 
 #include "coherency.h"
 #include "handle.h"
+#include "index-feed.h"
 
 struct search {
         Volume *v;
@@ -31,11 +32,11 @@ static int damaged(struct search *s, const char *text)
         return -EUCLEAN;
 }
 
-/* One block of the segment into v->buf. *length 0: its filemark, which is passed. -EUCLEAN: neither. */
-static int read_index_block(struct search *s, size_t *length)
+/* One block of the segment into buf. *length 0: its filemark, which is passed. -EUCLEAN: neither. */
+static int read_index_block(struct search *s, char *buf, size_t *length)
 {
         enum tape_outcome outcome;
-        int r = tape_read_block(s->v->tape, s->v->buf, s->v->label.block_length, length, &outcome);
+        int r = tape_read_block(s->v->tape, buf, s->v->label.block_length, length, &outcome);
         if (r < 0)
                 return r;
         if (outcome == TAPE_FILEMARK)
@@ -53,24 +54,39 @@ static bool is_our_index(struct search *s, size_t length, struct index_head *hea
         return strcmp(token, head->token) == 0;
 }
 
-/* The first block is in v->buf; the rest follows on the tape. */
-static int parse_index(
-        struct search *s, IndexReader *reader, size_t length, uint64_t *bytes, struct index_head *head)
+/* The first block is in v->buf; the rest follows on the tape. Errors: of the tape, and of the reader. */
+static int feed_index(struct search *s, IndexFeed *feed, size_t length, uint64_t *bytes)
 {
-        uint32_t block_length = s->v->label.block_length;
         for (*bytes = 0; length > 0;) {
-                int r = index_reader_feed(reader, s->v->buf, length);
+                bool short_block = length < s->v->label.block_length;
+                int r = index_feed_put(feed, length);
                 if (r < 0)
-                        return r == -EUCLEAN ? damaged(s, index_reader_why(reader)) : r;
+                        return r;
                 *bytes += length;
-                bool short_block = length < block_length;
-                r = read_index_block(s, &length);
+                r = read_index_block(s, index_feed_room(feed), &length);
                 if (r == 0 && length > 0 && short_block)
                         r = -EUCLEAN;
                 if (r < 0)
-                        return is_damage(r) ? damaged(s, "it cannot be read to its end") : r;
+                        return r;
         }
-        int r = index_reader_finish(reader, head);
+        return 0;
+}
+
+static int parse_index(
+        struct search *s, IndexReader *reader, size_t length, uint64_t *bytes, struct index_head *head)
+{
+        Volume *v = s->v;
+        IndexFeed *feed;
+        int r = index_feed_begin(reader, v->label.block_length, &feed);
+        if (r < 0)
+                return r;
+        memcpy(index_feed_room(feed), v->buf, length);
+        int error = feed_index(s, feed, length, bytes);
+        r = index_feed_end(feed);
+        if (r == 0 && error < 0) /* the tape's, behind a beginning that is right */
+                return is_damage(error) ? damaged(s, "it cannot be read to its end") : error;
+        if (r == 0)
+                r = index_reader_finish(reader, head);
         return r == -EUCLEAN ? damaged(s, index_reader_why(reader)) : r;
 }
 
@@ -112,7 +128,7 @@ static int try_segment(struct search *s)
         struct index_head head = { 0 };
         size_t length;
         uint64_t bytes;
-        int r = read_index_block(s, &length);
+        int r = read_index_block(s, s->v->buf, &length);
         if (r < 0)
                 return r;
         if (length == 0 || !is_our_index(s, length, &head))

@@ -65,6 +65,50 @@ wait "$pid" || true
 "$REELFS" restore -q --resume "$tape" "$work/killed"
 compare_trees "$work/source" "$work/killed"
 
+note "not as root: said once, and a directory that is closed to its owner is gone on with"
+chmod 755 "$work"
+chmod 666 "$tape" "$tape.cartridge"
+mkdir -m 777 "$work/user"
+nobody=(setpriv --reuid=65534 --regid=65534 --clear-groups "$REELFS" restore)
+"${nobody[@]}" "$tape" "$work/user/all" many 2>"$work/stderr"
+[[ $(grep -c 'only root can restore owners' "$work/stderr") == 1 && $(wc -l <"$work/stderr") == 1 ]] ||
+    fail "not one line: $(<"$work/stderr")"
+diff -r "$work/source/many" "$work/user/all/many"
+[[ $(stat -c %u "$work/user/all/many/7") == 65534 ]] || fail "the file is somebody else's"
+rm "$work/user/all/many/7"
+chmod 555 "$work/user/all/many"
+"${nobody[@]}" -q --resume "$tape" "$work/user/all" many
+diff -r "$work/source/many" "$work/user/all/many"
+[[ $(stat -c %a "$work/user/all/many") == $(stat -c %a "$work/source/many") ]] || fail "the mode of a directory is not as on the tape"
+
+note "a full disk: one line, what is complete stays, and with more room the same command goes on"
+mkdir "$work/full"
+mount -t tmpfs -o size=6m none "$work/full"
+expect_failure 1 'takes no more; make room' "$REELFS" restore -q "$tape" "$work/full"
+mount -o remount,size=64m "$work/full"
+"$REELFS" restore -q --resume "$tape" "$work/full" large many
+cmp "$work/source/large" "$work/full/large"
+diff -r "$work/source/many" "$work/full/many"
+umount "$work/full"
+
+note "interrupted, and gone on with"
+for signal in INT TERM; do
+    rm -rf "$work/interrupted"
+    REELFS_FAULT='opcode=08 count=all delay=60' "$REELFS" restore -q "$tape" "$work/interrupted" 2>"$work/stderr" &
+    pid=$!
+    for ((i = 0; i < 200; i++)); do
+        [[ ! -d $work/interrupted/many ]] || break
+        sleep 0.05
+    done
+    kill -"$signal" "$pid"
+    status=0
+    wait "$pid" || status=$?
+    ((status == 1)) || fail "exit status $status after SIG$signal: $(<"$work/stderr")"
+    grep -q 'interrupted; the same command with --resume goes on' "$work/stderr" || fail "no hint: $(<"$work/stderr")"
+done
+"$REELFS" restore -q --resume "$tape" "$work/interrupted"
+compare_trees "$work/source" "$work/interrupted"
+
 note "what cannot be read is named, the rest is there, and another try completes it"
 for ((n = 3; n < 30; n++)); do
     rm -rf "$work/bad"
