@@ -100,17 +100,22 @@ enum sched_activity {
         ACTIVITY_READING,
         ACTIVITY_COMMITTING,
 };
+/* The pool's memory. Transparent: the kernel makes huge pages where it can. */
+enum pool_pages { POOL_PAGES_SMALL, POOL_PAGES_TRANSPARENT, POOL_PAGES_RESERVED };
+
 struct sched_status {
         enum sched_activity activity;
         uint64_t pool, pool_used, dirty; /* bytes */
         uint64_t written, read;          /* bytes moved to and from the tape since the start */
         uint64_t stops; /* times that the tape had to stop in the midst of writing, since nothing came */
         uint64_t commits, seconds_since_commit;
-        uint64_t files_since_commit, bytes_since_commit; /* that got new data, and how much; in no index yet */
-        uint64_t total, remaining; /* bytes of the tape; total 0: not known */
+        uint64_t files_since_commit,
+                bytes_since_commit; /* that got new data, and how much; in no index yet */
+        uint64_t total, remaining;  /* bytes of the tape; total 0: not known */
         uint64_t open_files, queued_reads;
         bool read_only;
-        int error;   /* first loss, negative; 0: none */
+        int error; /* first loss, negative; 0: none */
+        enum pool_pages pages;
         bool pinned; /* the pool is locked in memory */
 };
 void sched_get_status(Sched *s, struct sched_status *status);

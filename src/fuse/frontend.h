@@ -4,6 +4,7 @@
 #include <fuse_lowlevel.h>
 #include <glib.h>
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include <reelfs/mount.h>
 
@@ -17,12 +18,21 @@ struct frontend {
         struct park *park;
         struct monitor *monitor;
         pthread_mutex_t cached_lock;
-        GHashTable *cached; /* inodes whose pages the kernel may keep: opened through the page cache, and
-                               since then not written around it. By cached_lock */
+        GHashTable *cached;      /* inodes whose pages the kernel may keep: opened through the page cache, and
+                                    since then not written around it. By cached_lock */
+        uint64_t init_unique;    /* of the INIT request; before there are other workers */
+        atomic_bool maps_direct; /* the kernel maps files that go around its pages, too */
+        struct received {
+                atomic_uint_fast64_t in_place, copied; /* bytes of all WRITEs: either, or */
+                atomic_uint_fast64_t through_pages;    /* of these, through the kernel's pages */
+        } received;
 };
 
 /* How long the kernel may keep names and attributes: nothing changes but through it. Seconds. */
 #define KEEP_SECONDS 86400.0
+/* Requests that may be under way at once. Half of them may wait for room in the pool; writes beyond that are
+ * parked. */
+#define MOUNT_WORKERS 32
 /* Of a FUSE request; libfuse's pipe and the kernel take no more. Bytes. */
 #define REQUEST_MAX (1U << 20)
 
@@ -35,6 +45,20 @@ void frontend_stat(const struct tree_attr *attr, struct stat *st);
 /* True: the kernel may keep the pages that it has of ino; from now on it may have some. */
 bool frontend_keep_cache(struct frontend *fe, uint64_t ino);
 void frontend_drop_cache(struct frontend *fe, uint64_t ino);
+
+/* direct.c: which files go around the kernel's pages. */
+/* After fuse_session_mount: has the kernel asked, in the reply to INIT, to map such files as well: libfuse
+ * does not know of that. 0 or -errno. */
+int direct_prepare(struct frontend *fe);
+struct fuse_in_header;
+/* A request is INIT; called before libfuse gets it. */
+void direct_saw_init(struct frontend *fe, const struct fuse_in_header *request);
+/* Fills in fi for the file f. created: its name if this very open creates it, else NULL. */
+void direct_open(
+        struct frontend *fe, struct fuse_file_info *fi, SchedFile *f, uint64_t ino, const char *created);
+SchedFile *direct_file(const struct fuse_file_info *fi);
+/* Whether it was opened to go around. */
+bool direct_is(const struct fuse_file_info *fi);
 
 /* ops-*.c: fill in their part of the table. */
 void ops_names(struct fuse_lowlevel_ops *ops);

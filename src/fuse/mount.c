@@ -8,10 +8,6 @@
 
 #include "session-loop.h"
 
-/* Requests that may be under way at once. Half of them may wait for room in the pool; writes beyond that are
- * parked. */
-#define WORKERS 32
-
 static void op_init(void *userdata, struct fuse_conn_info *conn)
 {
         conn->want |= conn->capable &
@@ -22,8 +18,8 @@ static void op_init(void *userdata, struct fuse_conn_info *conn)
         conn->want &= ~(FUSE_CAP_WRITEBACK_CACHE | FUSE_CAP_SPLICE_READ);
         conn->max_write = REQUEST_MAX;
         conn->max_readahead = REQUEST_MAX;
-        conn->max_background = 2 * WORKERS;
-        conn->congestion_threshold = 2 * WORKERS;
+        conn->max_background = 2 * MOUNT_WORKERS;
+        conn->congestion_threshold = 2 * MOUNT_WORKERS;
         conn->time_gran = 1;
 }
 
@@ -78,7 +74,7 @@ static int session_new(struct frontend *fe)
 
 static void serve(struct frontend *fe)
 {
-        fe->loop = session_loop_new(fe, WORKERS);
+        fe->loop = session_loop_new(fe, MOUNT_WORKERS);
         int r = session_loop_run(fe->loop);
         session_loop_free(fe->loop);
         if (r < 0)
@@ -91,13 +87,12 @@ static int mount_and_serve(
 {
         if (fuse_set_signal_handlers(fe->session) < 0)
                 return log_error(-EIO, "cannot set signal handlers");
-        int r = fuse_session_mount(fe->session, fe->options->mountpoint);
-        if (r < 0) {
+        if (fuse_session_mount(fe->session, fe->options->mountpoint) < 0) {
                 fuse_remove_signal_handlers(fe->session);
                 return log_error(-EIO, "%s: cannot mount there; see the line above", fe->options->mountpoint);
         }
         read_ahead_widen(fe->options->mountpoint);
-        r = control_start(fe, control);
+        int r = direct_prepare(fe) ?: control_start(fe, control);
         if (r == 0) {
                 hooks->ready(ctx);
                 serve(fe);
@@ -167,7 +162,7 @@ int mount_serve(Volume *volume, Tree *tree, const struct mount_options *options,
         struct mount_options own = *options;
         struct control *control = NULL;
         if (own.sched.max_waiters == 0)
-                own.sched.max_waiters = WORKERS / 2;
+                own.sched.max_waiters = MOUNT_WORKERS / 2;
         own.read_only = own.read_only || volume_is_read_only(volume);
         struct frontend fe = {
                 .volume = volume,

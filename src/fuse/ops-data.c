@@ -12,11 +12,6 @@
 #include "receiver.h"
 #include "session-loop.h"
 
-static SchedFile *file_of(const struct fuse_file_info *fi)
-{
-        return (SchedFile *)(uintptr_t)fi->fh;
-}
-
 bool frontend_keep_cache(struct frontend *fe, uint64_t ino)
 {
         pthread_mutex_lock(&fe->cached_lock);
@@ -47,16 +42,14 @@ static void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
                 fuse_reply_err(req, -r);
                 return;
         }
-        fi->fh = (uintptr_t)f;
-        fi->direct_io = (fi->flags & O_ACCMODE) == O_WRONLY;
-        fi->keep_cache = !fi->direct_io && frontend_keep_cache(fe, ino);
+        direct_open(fe, fi, f, ino, NULL);
         if (fuse_reply_open(req, fi) == -ENOENT)
                 sched_release(f);
 }
 
 static void op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
-        sched_release(file_of(fi));
+        sched_release(direct_file(fi));
         fuse_reply_err(req, 0);
 }
 
@@ -88,7 +81,7 @@ static void read_done(void *ctx, int error, const struct iovec *iov, int iovcnt)
 static void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, struct fuse_file_info *fi)
 {
         fuse_req_interrupt_func(req, interrupted, req);
-        sched_read(file_of(fi), (uint64_t)offset, size, read_done, req);
+        sched_read(direct_file(fi), (uint64_t)offset, size, read_done, req);
 }
 
 /* ---- Writing */
@@ -118,6 +111,13 @@ static bool is_interrupted(void *ctx)
         return fuse_req_interrupted(((struct write *)ctx)->req);
 }
 
+static void count(struct received *r, size_t size, size_t in_place, bool direct)
+{
+        atomic_fetch_add_explicit(&r->in_place, in_place, memory_order_relaxed);
+        atomic_fetch_add_explicit(&r->copied, size - in_place, memory_order_relaxed);
+        atomic_fetch_add_explicit(&r->through_pages, direct ? 0 : size, memory_order_relaxed);
+}
+
 static void op_write_buf(
         fuse_req_t req, fuse_ino_t ino, struct fuse_bufvec *data, off_t offset, struct fuse_file_info *fi)
 {
@@ -126,11 +126,13 @@ static void op_write_buf(
         struct sched_source source = { fill, is_interrupted, waits, lies, &w, SCHED_WAIT };
         size_t size = fuse_buf_size(data), done;
         receiver_payload(data->buf[0].mem, size, &w.data);
-        int r = sched_write(file_of(fi), (uint64_t)offset, size, &source, &done);
-        if (fi->flags & O_WRONLY)
+        int r = sched_write(direct_file(fi), (uint64_t)offset, size, &source, &done);
+        bool direct = direct_is(fi) && !fi->writepage;
+        count(&fe->received, size, w.data.in_place, direct);
+        if (direct)
                 frontend_drop_cache(fe, ino);
         if (r == -EAGAIN)
-                park_write(fe->park, req, file_of(fi), (uint64_t)offset, done, size, &w.data);
+                park_write(fe->park, req, direct_file(fi), (uint64_t)offset, done, size, &w.data);
         else if (r < 0 && done == 0)
                 fuse_reply_err(req, -r);
         else
@@ -139,7 +141,7 @@ static void op_write_buf(
 
 static void op_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
-        fuse_reply_err(req, -sched_flush(file_of(fi)));
+        fuse_reply_err(req, -sched_flush(direct_file(fi)));
 }
 
 static void sync_done(void *ctx, int error)
@@ -157,7 +159,7 @@ static void sync_file(fuse_req_t req, SchedFile *f)
 
 static void op_fsync(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_info *fi)
 {
-        sync_file(req, file_of(fi));
+        sync_file(req, direct_file(fi));
 }
 
 static void op_fsyncdir(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_info *fi)

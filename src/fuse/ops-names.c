@@ -154,9 +154,7 @@ static void op_create(
                 fuse_reply_err(req, -r);
                 return;
         }
-        fi->fh = (uintptr_t)f;
-        fi->direct_io = (fi->flags & O_ACCMODE) == O_WRONLY;
-        fi->keep_cache = !fi->direct_io && frontend_keep_cache(fe, attr.ino);
+        direct_open(fe, fi, f, attr.ino, name);
         struct fuse_entry_param e;
         fill_entry(&attr, &e);
         if (fuse_reply_create(req, &e, fi) == -ENOENT) {

@@ -77,6 +77,8 @@ int receiver_receive(struct receiver *r, bool borrow)
         memcpy(r->payload, iov + 1, (size_t)n * sizeof(*iov));
         if (r->request.opcode != FUSE_WRITE && r->borrows)
                 join(r, n);
+        if (r->request.opcode == FUSE_INIT)
+                direct_saw_init(r->fe, &r->request);
         return 0;
 }
 
@@ -135,6 +137,8 @@ int payload_take(struct payload *p, void *dst, size_t size)
                 size_t n = MIN(size, p->next->iov_len - p->at);
                 if (to != from)
                         memmove(to, from, n);
+                else
+                        p->in_place += n;
                 to += n;
                 p->at += n;
                 p->left -= n;

@@ -23,6 +23,7 @@ void receiver_done(struct receiver *r);
 struct payload {
         const struct iovec *next;
         size_t at, left; /* in next; of all */
+        size_t in_place; /* bytes that lay where they were wanted */
         bool lent;
 };
 

@@ -121,11 +121,21 @@ static void put_job(GString *to, struct monitor *m, const struct sched_status *s
         uint64_t write_now = rate_now(&m->written), write_mean = rate_mean(&m->written),
                  read_now = rate_now(&m->read), read_mean = rate_mean(&m->read);
         pthread_mutex_unlock(&m->lock);
+        static const char *const pages[] = { [POOL_PAGES_SMALL] = "small",
+                [POOL_PAGES_TRANSPARENT] = "transparent",
+                [POOL_PAGES_RESERVED] = "reserved" };
         put_text(to, "state", activity_text(st));
+        put_text(to, "pool_pages", pages[st->pages]);
         const struct figure figures[] = {
                 { "pool", st->pool },
                 { "pool_used", st->pool_used },
                 { "pool_pinned", st->pinned },
+                { "received_in_place", atomic_load(&m->fe->received.in_place) },
+                { "received_copied", atomic_load(&m->fe->received.copied) },
+                { "received_through_pages", atomic_load(&m->fe->received.through_pages) },
+                { "maps_direct", atomic_load(&m->fe->maps_direct) },
+                { "max_write", REQUEST_MAX },
+                { "workers", MOUNT_WORKERS },
                 { "dirty", st->dirty },
                 { "written", st->written },
                 { "write_rate", write_now },

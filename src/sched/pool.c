@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
 #include <glib.h>
+#include <linux/mman.h>
+#include <string.h>
 #include <sys/mman.h>
 
 #include <reelfs/log.h>
@@ -10,6 +12,7 @@
 /* Pieces that the scheduler cannot do without: one at the drive, one filling, one to take over into, and one
  * in which packs are made. */
 #define PIECES_MIN 4
+#define HUGE_PAGE ((size_t)2 << 20)
 
 static void *part_init(struct pool_part *part, uint8_t *base, size_t size, size_t piece)
 {
@@ -21,13 +24,47 @@ static void *part_init(struct pool_part *part, uint8_t *base, size_t size, size_
         return base + part->total * piece;
 }
 
-static void *arena_map(size_t size)
+static bool map(struct pool *p, size_t size, int flags)
 {
-        void *arena = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        void *arena = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | flags, -1, 0);
         if (arena == MAP_FAILED)
-                return NULL;
-        madvise(arena, size, MADV_HUGEPAGE);
-        return arena;
+                return false;
+        p->arena = arena;
+        p->mapped = size;
+        return true;
+}
+
+/* Huge pages that the administrator has set aside (vm.nr_hugepages), if there are enough. A limit of a
+ * control group shows only when they are touched, and here as an error, not as a signal. */
+static bool map_reserved(struct pool *p)
+{
+        if (!map(p, (p->size + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE, MAP_HUGETLB | MAP_HUGE_2MB))
+                return false;
+        if (madvise(p->arena, p->mapped, MADV_POPULATE_WRITE) < 0) {
+                munmap(p->arena, p->mapped);
+                p->arena = NULL;
+                return false;
+        }
+        p->pages = POOL_PAGES_RESERVED;
+        return true;
+}
+
+static bool kernel_makes_huge_pages(void)
+{
+        g_autofree char *mode = NULL;
+        return g_file_get_contents("/sys/kernel/mm/transparent_hugepage/enabled", &mode, NULL, NULL) &&
+                !strstr(mode, "[never]");
+}
+
+static bool arena_map(struct pool *p)
+{
+        if (map_reserved(p))
+                return true;
+        if (!map(p, p->size, 0))
+                return false;
+        bool huge = madvise(p->arena, p->size, MADV_HUGEPAGE) == 0 && kernel_makes_huge_pages();
+        p->pages = huge ? POOL_PAGES_TRANSPARENT : POOL_PAGES_SMALL;
+        return true;
 }
 
 int pool_init(struct pool *p, size_t size, size_t batch)
@@ -38,14 +75,16 @@ int pool_init(struct pool *p, size_t size, size_t batch)
                 return log_error(-EINVAL,
                         "a buffer of %zu KiB is too small for blocks of %zu KiB; give buffer=%zuM or more",
                         size >> 10, batch >> 10, 4 * PIECES_MIN * batch >> 20 ?: 1);
-        p->arena = arena_map(size);
-        if (!p->arena)
+        if (!arena_map(p))
                 return log_error_errno(-ENOMEM, "cannot allocate a buffer of %zu MiB", size >> 20);
-        p->pinned = mlock(p->arena, size) == 0;
-        if (!p->pinned)
+        p->pinned = mlock(p->arena, p->mapped) == 0;
+        /* mlock touches every page; without it they are to be touched now, not amid the first job. */
+        if (!p->pinned) {
+                madvise(p->arena, p->mapped, MADV_POPULATE_WRITE);
                 log_warning("the buffer of %zu MiB cannot be locked in memory (ulimit -l): direct I/O will "
                             "be slower",
                         size >> 20);
+        }
         uint8_t *next = p->arena;
         next = part_init(&p->batches, next, batches, batch);
         next = part_init(&p->slabs, next, slabs, batch);
@@ -58,7 +97,7 @@ int pool_init(struct pool *p, size_t size, size_t batch)
 void pool_clear(struct pool *p)
 {
         if (p->arena)
-                munmap(p->arena, p->size);
+                munmap(p->arena, p->mapped);
         g_free(p->batches.free);
         g_free(p->crumbs.free);
         g_free(p->chunks.free);

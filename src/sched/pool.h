@@ -7,6 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <reelfs/sched.h>
+
 #define POOL_CHUNK ((size_t)16 << 10)
 /* Stages begin with these, so that a file of 4 KiB takes no more. */
 #define POOL_CRUMB ((size_t)4 << 10)
@@ -21,7 +23,8 @@ struct pool_part {
 
 struct pool {
         void *arena;
-        size_t size;
+        size_t size, mapped; /* bytes to use; bytes of the mapping */
+        enum pool_pages pages;
         bool pinned;
         struct pool_part batches, crumbs, chunks, slabs;
 };

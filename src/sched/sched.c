@@ -214,6 +214,7 @@ void sched_get_status(Sched *s, struct sched_status *status)
                 .error = s->error,
                 .total = s->total,
                 .remaining = s->left - MIN(s->left, s->dirty),
+                .pages = p->pages,
                 .pinned = p->pinned,
         };
         pthread_mutex_unlock(&s->lock);

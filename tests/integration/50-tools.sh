@@ -24,6 +24,36 @@ fio --name=random --directory="$mnt" --rw=randwrite --bs=4k --size=8M --io_size=
 note "fio: shared mappings"
 fio --name=mapped --directory="$mnt" --ioengine=mmap --rw=randrw --bs=4k --size=4M --verify=crc32c --do_verify=1 \
     --verify_fatal=1 --output="$work/fio.log" || fail "$(tail -n 20 "$work/fio.log")"
+note "a mapping of a file that goes around the kernel's pages, where the kernel has such"
+python3 - "$mnt/shared" <<'END'
+import mmap, os, sys
+name = sys.argv[1]
+fd = os.open(name, os.O_RDWR | os.O_CREAT, 0o644)
+reader = os.open(name, os.O_RDONLY)
+os.pwrite(fd, b"a" * 10000, 0)
+mapped = mmap.mmap(fd, 10000)
+assert mapped[:3] == b"aaa"
+os.pwrite(fd, b"bcd", 5000)
+assert mapped[5000:5003] == b"bcd" and os.pread(reader, 3, 5000) == b"bcd"
+mapped[6000:6003] = b"xyz"
+assert os.pread(fd, 3, 6000) == b"xyz" and os.pread(reader, 3, 6000) == b"xyz"
+os.pwrite(fd, b"efg", 6000)
+assert mapped[6000:6003] == b"efg" and os.pread(reader, 3, 6000) == b"efg"
+mapped[100:103] = b"uvw"
+del mapped
+os.close(fd)
+assert os.pread(reader, 3, 100) == b"uvw"
+END
+note "what rsync writes goes around them on every kernel, what is written to an existing file opened for both does not"
+through_pages() {
+    getfattr --only-values -n user.reelfs.status.received_through_pages "$mnt" 2>/dev/null
+}
+before=$(through_pages)
+head -c 4M /dev/urandom >"$work/big"
+rsync -a "$work/big" "$mnt/"
+[[ $(through_pages) -eq $before ]] || fail "rsync wrote through the kernel's pages"
+printf x 1<>"$mnt/big"
+[[ $(through_pages) -eq $((before + 1)) ]] || fail "a byte is $(($(through_pages) - before))"
 find "$mnt" -maxdepth 1 -type f -exec md5sum {} + | sort >"$work/md5"
 remount_tape -o buffer=64M
 note "the same after closing"
