@@ -11,8 +11,6 @@
 
 /* A LOCATE that costs more than this is worth being avoided by reading what is not asked for. */
 #define LOCATE_DEAR_NS INT64_C(20000000)
-/* Slabs read ahead where nothing starves: few, which stay in the processor's cache. */
-#define CHEAP_AHEAD 1
 
 void reader_init(Sched *s)
 {
@@ -74,45 +72,25 @@ static const struct span *slab_pin(Sched *s, uint64_t segment, uint64_t offset, 
         return span;
 }
 
-/* taken: so many of its bytes were handed out. */
-static void slab_unpin(Sched *s, struct slab *slab, size_t taken)
+static void slab_unpin(Sched *s, struct slab *slab)
 {
         pthread_mutex_lock(&s->lock);
-        slab->taken += taken;
         if (--slab->pins == 0)
                 pthread_cond_signal(&s->work);
         pthread_mutex_unlock(&s->lock);
 }
 
-/* A LOCATE has been measured, and costs next to nothing: a virtual cartridge. */
-static bool is_cheap(const struct reader *r)
-{
-        return r->locate_ns > 0 && r->locate_ns <= LOCATE_DEAR_NS;
-}
-
-/* Whether a is the better one to be emptied: used longer ago; but where reading again is cheap, the one that
- * was just read to its end, as the processor's cache still has its memory. */
-static bool is_emptier(const struct reader *r, const struct slab *a, const struct slab *b)
-{
-        bool a_drained = is_cheap(r) && a->taken >= a->filled,
-             b_drained = is_cheap(r) && b->taken >= b->filled;
-        if (a_drained != b_drained)
-                return a_drained;
-        return a_drained ? a->used > b->used : a->used < b->used;
-}
-
-/* The best slab that nobody reads from, emptied and pinned. */
+/* The slab used longest ago that nobody reads from, emptied and pinned. */
 static struct slab *slab_empty(Sched *s)
 {
         struct reader *r = &s->reader;
         for (;;) {
                 struct slab *oldest = NULL;
                 for (unsigned i = 0; i < r->n_slabs; i++)
-                        if (r->slabs[i].pins == 0 && (!oldest || is_emptier(r, &r->slabs[i], oldest)))
+                        if (r->slabs[i].pins == 0 && (!oldest || r->slabs[i].used < oldest->used))
                                 oldest = &r->slabs[i];
                 if (oldest) {
                         oldest->n_spans = 0;
-                        oldest->filled = oldest->taken = 0;
                         oldest->pins = 1;
                         oldest->touched = false;
                         oldest->used = ++r->clock;
@@ -134,8 +112,7 @@ bool reader_wants_ahead(Sched *s)
                 untouched += slab->n_spans > 0 && !slab->touched && slab->run == r->run;
                 pinned += slab->pins > 0;
         }
-        return untouched < (is_cheap(r) ? MIN(CHEAP_AHEAD, r->n_slabs / 2) : r->n_slabs / 2) &&
-                untouched + pinned < r->n_slabs;
+        return untouched < r->n_slabs / 2 && untouched + pinned < r->n_slabs;
 }
 
 /* ---- From the tape; drive thread, no locks held */
@@ -171,7 +148,6 @@ static void slab_filled(Sched *s, struct slab *slab, bool ahead, bool failed)
         r->segment = 0;
         if (slab->n_spans > 0) {
                 const struct span *last = &slab->spans[slab->n_spans - 1];
-                slab->filled = last->at + last->length;
                 r->segment = failed ? 0 : last->segment;
                 r->offset = last->offset + last->length;
                 r->at_end = volume_segment_get(s->volume, last->segment, &seg) < 0 || r->offset >= seg.length;
@@ -393,7 +369,7 @@ static int copy_from(SchedFile *f, uint64_t segment, uint64_t offset, void *dst,
                 pthread_mutex_unlock(&s->lock);
         } else if (span) {
                 memcpy(dst, slab->data + span->at + (offset - span->offset), size);
-                slab_unpin(s, slab, size);
+                slab_unpin(s, slab);
         } else {
                 return 0;
         }
@@ -489,7 +465,7 @@ static int try_answer(struct read_request *q, bool drive)
                 if (r == 0 && q->size > 0 && at == 0 && whole_in_slab(f, q->offset, q->size, &slab, &iov)) {
                         pthread_mutex_unlock(&f->lock);
                         q->done(q->ctx, 0, &iov, 1);
-                        slab_unpin(s, slab, q->size);
+                        slab_unpin(s, slab);
                         return 0;
                 }
                 struct tree_extent missing = { 0 };

@@ -84,7 +84,6 @@ struct slab {
         uint64_t used; /* clock of the last use */
         uint64_t run;  /* in which it was read */
         bool touched;  /* somebody has read from it */
-        size_t filled, taken; /* bytes that were read into it, and that were handed out */
         struct span spans[SLAB_SPANS];
 };
 
