@@ -58,12 +58,18 @@ int name_add(
         return 0;
 }
 
+void name_detach(Tree *t, struct dentry *d)
+{
+        if (d->fileuid != d->inode->ino)
+                alias_remove(t, d->fileuid);
+        dentry_remove(t, d);
+}
+
 void name_drop(Tree *t, struct dentry *d, int64_t now)
 {
         struct inode *inode = d->inode;
-        if (d->fileuid != inode->ino)
-                alias_remove(t, d->fileuid);
-        dentry_remove(t, d);
+        log_gone(t, &t->since_last, d);
+        name_detach(t, d);
         inode_changed(t, inode, false, now);
         inode_put(t, inode);
 }
@@ -171,6 +177,7 @@ int tree_create(Tree *tree, uint64_t parent, const char *name, const struct tree
                 return r;
         }
         t->highest_fileuid = fileuid;
+        log_inode(t, &t->since_last, inode);
         inode_changed(t, dir, true, now);
         inode_attr_ref(inode, attr);
         return 0;
