@@ -93,14 +93,10 @@ static int find_root(Tree *t, const struct tree_entry *e, struct place *p)
 static int move_here(Tree *t, const struct tree_entry *e, const struct place *p)
 {
         struct inode *inode = p->inode;
-        struct dentry *d = dentry_new(t, e->name, p->length, e->fileuid);
-        if (!d)
-                return -ENOMEM;
-        int r = dir_reserve(t, p->dir->dir);
-        if (r < 0) {
-                dentry_free(t, d);
+        struct dentry *d;
+        int r = dentry_new(t, p->dir, e->name, p->length, e->fileuid, &d);
+        if (r < 0)
                 return r;
-        }
         log_gone(t, &t->since_full, p->d);
         dentry_remove(t, p->d);
         dentry_insert(t, p->dir, d, inode);

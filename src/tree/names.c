@@ -44,11 +44,11 @@ int name_add(
 {
         if (inode->nlink >= TREE_LINK_MAX || (is_dir(inode) && dir->nlink >= TREE_LINK_MAX))
                 return -EMLINK;
-        struct dentry *d = dentry_new(t, name, length, fileuid);
-        if (!d)
-                return -ENOMEM;
-        int r = dir_reserve(t, dir->dir);
-        if (r == 0 && fileuid != inode->ino)
+        struct dentry *d;
+        int r = dentry_new(t, dir, name, length, fileuid, &d);
+        if (r < 0)
+                return r;
+        if (fileuid != inode->ino)
                 r = alias_add(t, fileuid);
         if (r < 0) {
                 dentry_free(t, d);

@@ -50,14 +50,10 @@ static int may_replace(const struct inode *inode, const struct inode *target)
 static int move(Tree *t, const struct place *from, const struct place *to, int64_t now)
 {
         struct inode *inode = from->d->inode;
-        struct dentry *d = dentry_new(t, to->name, to->length, from->d->fileuid);
-        if (!d)
-                return -ENOMEM;
-        int r = dir_reserve(t, to->dir->dir);
-        if (r < 0) {
-                dentry_free(t, d);
+        struct dentry *d;
+        int r = dentry_new(t, to->dir, to->name, to->length, from->d->fileuid, &d);
+        if (r < 0)
                 return r;
-        }
         if (to->d)
                 name_drop(t, to->d, now);
         log_gone(t, &t->since_last, from->d);

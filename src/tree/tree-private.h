@@ -201,11 +201,11 @@ void inode_changed(Tree *t, struct inode *inode, bool data, int64_t now);
 /* -EINVAL, -ENAMETOOLONG. */
 int name_check(const char *name, size_t *length);
 struct dentry *dentry_find(Tree *t, const struct inode *dir, const char *name, size_t length);
-/* Not in any directory yet. */
-struct dentry *dentry_new(Tree *t, const char *name, size_t length, uint64_t fileuid);
+/* Not in the directory yet, but that has room for it: dentry_insert takes it, dentry_remove leaves it.
+ * -ENOMEM. */
+int dentry_new(
+        Tree *t, struct inode *dir, const char *name, size_t length, uint64_t fileuid, struct dentry **ret);
 void dentry_free(Tree *t, struct dentry *d);
-/* Room for one more name, which dentry_insert takes and dentry_remove leaves. -ENOMEM. */
-int dir_reserve(Tree *t, struct directory *dir);
 void dentry_insert(Tree *t, struct inode *dir, struct dentry *d, struct inode *inode);
 /* d is gone afterwards. The inode stays, for dentry_insert or inode_put. */
 void dentry_remove(Tree *t, struct dentry *d);
@@ -220,6 +220,8 @@ static inline struct dentry *dir_dentry(const struct inode *dir)
 {
         return dir->names;
 }
+/* Frees its tombstones. */
+void dir_compact(Tree *t, struct directory *dir);
 void dir_free(Tree *t, struct directory *dir);
 
 /* ---- Names (names.c) */

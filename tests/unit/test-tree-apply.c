@@ -153,6 +153,35 @@ static void test_log(void)
         pair_free(&p);
 }
 
+static uint64_t by_segment(void *ctx, const struct tree_extent *first)
+{
+        return first->segment;
+}
+
+static int note_name(void *ctx, const struct tree_entry *entry)
+{
+        g_string_append_printf(ctx, "%s ", entry->name);
+        return 0;
+}
+
+/* The order of the tape comes after, also where names went. */
+static void test_order(void)
+{
+        static const struct tree_visitor names = { .enter = note_name };
+        struct pair p = pair_new();
+        g_autoptr(GString) order = g_string_new(NULL);
+        static const struct tree_extent late = { 0, 5, 9, 0 }, early = { 0, 5, 2, 0 };
+        g_assert_cmpint(tree_put_extent(p.a, at(p.a, "/f"), &late, 20), ==, 0);
+        g_assert_cmpint(tree_put_extent(p.a, at(p.a, "/g"), &early, 20), ==, 0);
+        g_assert_cmpint(tree_unlink(p.a, at(p.a, "/c"), "y", 20), ==, 0);
+        g_assert_cmpint(tree_rmdir(p.a, TREE_ROOT, "c", 20), ==, 0);
+        sync_pair(&p);
+        tree_sort(p.b, by_segment, NULL);
+        g_assert_cmpint(tree_walk(p.b, &names, order), ==, 0);
+        g_assert_cmpstr(order->str, ==, " a b x g f ");
+        pair_free(&p);
+}
+
 /* ---- From a tape that somebody else wrote */
 
 static int put(Tree *t, uint64_t parent, const char *name, uint64_t fileuid, uint64_t id, uint32_t mode)
@@ -321,6 +350,7 @@ int main(int argc, char **argv)
         g_test_add_func("/tree/apply/replaced", test_replaced);
         g_test_add_func("/tree/apply/links", test_links);
         g_test_add_func("/tree/apply/log", test_log);
+        g_test_add_func("/tree/apply/order", test_order);
         g_test_add_func("/tree/apply/hostile", test_hostile);
         g_test_add_func("/tree/apply/extents", test_extents);
         g_test_add_func("/tree/apply/limbo", test_limbo);

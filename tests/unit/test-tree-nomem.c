@@ -111,11 +111,11 @@ static const struct tree_extent two_extents[] = { { 0, 1, 1, 0 }, { 5, 1, 1, 0 }
 static const struct tree_xattr an_xattr = { "user.x", "new", 3 };
 
 /* In the place of another. */
-static int do_apply_new(struct fixture *f)
+static int apply_file(struct fixture *f, uint64_t fileuid, uint64_t id)
 {
-        struct tree_entry e = { .fileuid = 91,
+        struct tree_entry e = { .fileuid = fileuid,
                 .name = "other",
-                .ino = 90,
+                .ino = id,
                 .attr = { .mode = S_IFREG, .size = 10 },
                 .extents = two_extents,
                 .n_extents = 2 };
@@ -123,16 +123,14 @@ static int do_apply_new(struct fixture *f)
         return tree_apply(f->tree, TREE_ROOT, &e, &an_xattr, 1, &ino);
 }
 
+static int do_apply_new(struct fixture *f)
+{
+        return apply_file(f, 91, 90);
+}
+
 static int do_apply_moved(struct fixture *f)
 {
-        struct tree_entry e = { .fileuid = f->file,
-                .name = "other",
-                .ino = f->file,
-                .attr = { .mode = S_IFREG, .size = 10 },
-                .extents = two_extents,
-                .n_extents = 2 };
-        uint64_t ino;
-        return tree_apply(f->tree, TREE_ROOT, &e, &an_xattr, 1, &ino);
+        return apply_file(f, f->file, f->file);
 }
 
 static int do_apply_symlink(struct fixture *f)
