@@ -91,6 +91,7 @@ void drive_read(struct drive *d, struct request *r)
         if (!get_transfer(d, r, TRANSPORT_IN, &t))
                 return;
         d->statistics.reads++;
+        drive_synchronize(d);
         uint64_t from = d->position;
         if (t.fixed)
                 read_fixed(d, r, &t);
@@ -113,8 +114,11 @@ static size_t blocks_that_fit(const struct drive *d, const struct transfer *t)
 /* What was after the position is gone, as on any tape. */
 static int cut_here(struct drive *d)
 {
-        int r = cartridge_truncate(d->cartridge, d->position);
+        int r = drive_keep_remains(d);
+        if (r == 0)
+                r = cartridge_truncate(d->cartridge, d->position);
         d->synced = MIN(d->synced, d->position);
+        d->open_end = true;
         return r;
 }
 
@@ -212,4 +216,5 @@ void drive_erase(struct drive *d, struct request *r)
         if (cut_here(d) < 0)
                 return request_fail(r, SENSE_WRITE_ERROR);
         drive_flush(d, r);
+        drive_synchronize(d);
 }

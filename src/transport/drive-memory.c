@@ -286,6 +286,7 @@ static void exchange(struct drive *d, struct writing *w)
 
 static void take_over(struct drive *d, struct request *r, struct writing *w)
 {
+        drive_state_remember(&d->state, &d->previous_memory);
         exchange(d, w);
         if (drive_state_save(d->path, &d->state) == 0)
                 return;

@@ -48,6 +48,8 @@ void drive_mode_reset(struct drive *d)
         d->mode = (struct drive_mode){ .block_length = default_block_length(d), .buffered = 1 };
         for (unsigned i = 0; i < MODE_PAGES; i++)
                 memcpy(d->mode.pages[i], pages[i].defaults, MODE_PAGE_MAX);
+        if (d->settings.cartridge.descriptor_sense)
+                d->mode.pages[MODE_CONTROL][2] |= D_SENSE;
 }
 
 bool drive_mode_descriptor_sense(const struct drive *d)

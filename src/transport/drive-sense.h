@@ -31,11 +31,13 @@ enum sense_code {
         SENSE_REGISTRATIONS_PREEMPTED = 0x062a05,
         SENSE_WRITE_PROTECTED = 0x072700,
         SENSE_END_OF_DATA = 0x080005,
+        SENSE_BLANK_NO_END_OF_DATA = 0x081403,
         SENSE_VOLUME_OVERFLOW = 0x0d0002,
 };
 
 struct sense {
         enum sense_code code;
+        bool deferred; /* about an earlier command */
         bool filemark, eom, ili;
         bool valid; /* information is */
         int64_t information;

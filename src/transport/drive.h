@@ -39,6 +39,14 @@ struct drive {
         uint64_t synced; /* objects that are surely on the medium; those after are in the buffer */
         struct drive_mode mode;
         struct drive_state state;
+        bool open_end; /* written since there was an end of data on the medium */
+        bool fenced;   /* see struct virtual_loss */
+        bool losing;   /* loss is to be reported */
+        struct virtual_loss loss;
+        uint64_t lost_from;                                /* object; while losing */
+        struct drive_state loaded_memory, previous_memory; /* see enum virtual_memory */
+        virtual_hook hook;
+        void *hook_context;
         bool change_noted; /* the volume change reference is another one since the load or since it was read
                             */
         uint64_t tape_alerts;               /* that nobody has read yet; bit 0 is flag 1 */
@@ -87,6 +95,8 @@ enum {
          */
         COMMAND_IGNORES_RESERVATION = 1 << 2,
         COMMAND_IGNORES_PERSISTENT = 1 << 3,
+        COMMAND_SYNCHRONIZES = 1 << 4,
+        COMMAND_WRITES = 1 << 5,
 };
 #define SERVICE_ACTION 0x1f /* of byte 1 */
 
@@ -120,10 +130,13 @@ void drive_request_sense(struct drive *d, struct request *r);
 void drive_keep(struct drive *d);
 /* Before each command that changes what is on the medium. */
 void drive_note_change(struct drive *d);
-/* What is in the buffer goes to the medium. */
+/* What is in the buffer goes to the medium, and the end of data behind it. */
 void drive_synchronize(struct drive *d);
-/* And the medium to stable storage of the host: for what promises that it is there. */
+/* What is in the buffer goes to the medium, and that to stable storage of the host: for what promises that it
+ * is there. */
 void drive_flush(struct drive *d, struct request *r);
+/* What a missing end of data is called. */
+enum sense_code drive_no_end(const struct drive *d);
 /* The object at the position ends a READ or SPACE of information more bytes, blocks or filemarks. */
 void drive_stop(struct drive *d, struct request *r, int64_t information);
 
@@ -137,6 +150,18 @@ bool request_expect(struct request *r, enum transport_direction direction, uint6
 void request_reply(struct request *r, const void *data, size_t length, size_t allocation);
 /* Data out. */
 void request_fetch(struct request *r, void *data, size_t length);
+
+/* ---- drive-cut.c: what becomes of data that was accepted and is not on the medium yet */
+uint64_t drive_buffered(const struct drive *d);
+/* The power goes, and with it the lock on the file: the cartridge can be put into another drive. cut: NULL:
+ * the data in the buffer is cut at keep of its bytes. Once it is gone, these do nothing. */
+int drive_cut_power(struct drive *d, const struct virtual_cut *cut, double keep);
+int drive_snapshot(struct drive *d, const char *path, const struct virtual_cut *cut);
+void drive_lose(struct drive *d, const struct virtual_loss *loss);
+/* Before each command: true if it ends with the report of a loss, and is not executed. */
+bool drive_report_loss(struct drive *d, const struct drive_command *c, struct request *r);
+/* What is on the tape at the position, and behind, is about to be overwritten. */
+int drive_keep_remains(struct drive *d);
 
 /* ---- drive-info.c */
 void drive_inquiry(struct drive *d, struct request *r);
