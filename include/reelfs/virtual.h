@@ -12,9 +12,11 @@
  *
  * Key file:
  *   [cartridge] barcode=TEXT  capacity=BYTES (0: unlimited)  early-warning=BYTES  write-protected=BOOL
+ *               worm=BOOL  filemark-size=BYTES (of the capacity)
  *   [drive]     lacks=locate16;locate10;read-position;space16;mode10;capacity;variable;eom-position;vpd;
  *                     reserve;persistent-reserve;density;opcodes;attributes;capacity-page;volume-page;
- *                     alert-page;sequential-page;long-position;sequential-filemarks;order
+ *                     alert-page;sequential-page;long-position;sequential-filemarks;order;
+ *                     configuration-extension;medium-configuration
  *               fixed-block=BYTES (with lacks=variable; default 32768)  max-transfer=BYTES
  *               missing-eod=medium-error|blank-check (the sense key of 14/03)  descriptor-sense=BOOL (as long
  * as the control mode page does not say otherwise) [model]     drive=lto5|lto8|lto9: a drive that moves a
@@ -57,7 +59,9 @@ enum virtual_lacks {
         VIRTUAL_NO_LONG_POSITION = 1 << 18,   /* READ POSITION has the short form only */
         VIRTUAL_NO_SEQUENTIAL_FILEMARKS = 1 << 19, /* SPACE with CODE 010b */
         VIRTUAL_NO_ORDER = 1 << 20,                /* GENERATE and RECEIVE RECOMMENDED ACCESS ORDER */
-        VIRTUAL_NO_ANYTHING = (1 << 21) - 1,
+        VIRTUAL_NO_EXTENSION = 1 << 21, /* mode page 10h/01h: append-only mode, programmable early warning */
+        VIRTUAL_NO_MEDIUM_PAGE = 1 << 22, /* mode page 1Dh: whether the medium is WORM */
+        VIRTUAL_NO_ANYTHING = (1 << 23) - 1,
 };
 
 #define VIRTUAL_INITIATORS 8
@@ -68,10 +72,13 @@ struct virtual_cartridge {
         uint64_t early_warning; /* bytes before the end where early warning begins; 0: capacity / 64, at least
                                    4 MiB where capacity allows */
         bool write_protected;
-        bool remains;          /* what is overwritten is kept: see VIRTUAL_TAIL_OLD */
-        bool blank_check;      /* a missing end of data is 8/14/03, not 3/14/03 */
-        bool descriptor_sense; /* the drive begins with D_SENSE set */
-        unsigned lacks;        /* enum virtual_lacks */
+        bool worm;              /* the medium can be written once */
+        bool append_only;       /* the drive begins in append-only mode */
+        uint32_t filemark_size; /* bytes of the capacity that a filemark takes */
+        bool remains;           /* what is overwritten is kept: see VIRTUAL_TAIL_OLD */
+        bool blank_check;       /* a missing end of data is 8/14/03, not 3/14/03 */
+        bool descriptor_sense;  /* the drive begins with D_SENSE set */
+        unsigned lacks;         /* enum virtual_lacks */
         uint32_t fixed_block;  /* with VIRTUAL_NO_VARIABLE; 0: 32768; at most 65535 (READ BLOCK LIMITS says no
                                   more) */
         uint32_t max_transfer; /* 0: 8 MiB */

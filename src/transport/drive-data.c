@@ -107,8 +107,28 @@ static size_t blocks_that_fit(const struct drive *d, const struct transfer *t)
         uint64_t capacity = d->settings.cartridge.capacity;
         if (capacity == 0)
                 return t->blocks;
-        uint64_t used = cartridge_data_before(d->cartridge, d->position);
+        uint64_t used = drive_used_before(d, d->position);
         return used < capacity ? MIN(t->blocks, (capacity - used) / t->length) : 0;
+}
+
+static uint32_t filemarks_that_fit(const struct drive *d, uint32_t count)
+{
+        const struct virtual_cartridge *c = &d->settings.cartridge;
+        if (c->capacity == 0 || c->filemark_size == 0 || count == 0)
+                return count;
+        uint64_t used = drive_used_before(d, d->position);
+        return used < c->capacity ? (uint32_t)MIN(count, (c->capacity - used) / c->filemark_size) : 0;
+}
+
+/* SSC-5, programmable early warning: said once on the way into its zone, before early warning is said. */
+static bool enters_programmed_warning(struct drive *d)
+{
+        const struct virtual_cartridge *c = &d->settings.cartridge;
+        uint64_t zone = drive_mode_early_warning(d), begin = c->capacity - c->early_warning;
+        bool inside = c->capacity > 0 && zone > 0 && drive_used_before(d, d->position) + zone >= begin;
+        bool enters = inside && !d->warned;
+        d->warned = inside;
+        return enters;
 }
 
 /* What was after the position is gone, as on any tape. */
@@ -129,10 +149,13 @@ static void finish_write(struct drive *d, struct request *r, int error, int64_t 
                 request_fail_information(r, SENSE_VOLUME_OVERFLOW, missing);
         else if (error < 0)
                 request_fail_information(r, SENSE_WRITE_ERROR, missing);
+        else if (enters_programmed_warning(d))
+                request_fail_information(r, SENSE_PROGRAMMED_WARNING, 0);
         else if (drive_past_early_warning(d, d->position))
                 request_fail_information(r, SENSE_END_OF_PARTITION, 0);
         enum sense_code code = r->sense.code;
-        r->sense.eom = code == SENSE_VOLUME_OVERFLOW || code == SENSE_END_OF_PARTITION;
+        r->sense.eom = code == SENSE_VOLUME_OVERFLOW || code == SENSE_END_OF_PARTITION ||
+                code == SENSE_PROGRAMMED_WARNING;
 }
 
 void drive_write(struct drive *d, struct request *r)
@@ -142,8 +165,8 @@ void drive_write(struct drive *d, struct request *r)
         size_t written = 0;
         if (!get_transfer(d, r, TRANSPORT_OUT, &t))
                 return;
-        if (d->write_protected)
-                return request_fail(r, SENSE_WRITE_PROTECTED);
+        if (!drive_may_write(d, r))
+                return;
         d->statistics.writes++;
         drive_note_change(d);
         uint64_t from = d->position;
@@ -170,24 +193,27 @@ static void write_filemarks(struct drive *d, struct request *r, uint32_t count)
         bool immediate = r->cdb[1] & 0x01;
         uint64_t from = d->position;
         int error = 0;
-        if (count > 0 && d->write_protected)
-                return request_fail(r, SENSE_WRITE_PROTECTED);
+        if (count > 0 && !drive_may_write(d, r))
+                return;
+        uint32_t fit = filemarks_that_fit(d, count);
         if (count > 0) {
                 drive_note_change(d);
                 error = cut_here(d);
                 if (error == 0)
-                        error = cartridge_append_filemarks(d->cartridge, count);
+                        error = cartridge_append_filemarks(d->cartridge, fit);
         }
         if (error == 0) {
-                d->position += count;
-                d->statistics.filemarks += count;
-                if (count > 0)
+                d->position += fit;
+                d->statistics.filemarks += fit;
+                if (fit > 0)
                         drive_time_write(d, from, 0);
                 if (!immediate)
                         drive_flush(d, r);
+                if (fit < count)
+                        error = -ENOSPC;
         }
         if (!r->check)
-                finish_write(d, r, error, count);
+                finish_write(d, r, error, error == -ENOSPC ? count - fit : count);
 }
 
 void drive_write_filemarks6(struct drive *d, struct request *r)
@@ -210,8 +236,8 @@ void drive_write_filemarks16(struct drive *d, struct request *r)
 /* Short or long, nothing is left after the position. */
 void drive_erase(struct drive *d, struct request *r)
 {
-        if (d->write_protected)
-                return request_fail(r, SENSE_WRITE_PROTECTED);
+        if (!drive_may_write(d, r))
+                return;
         drive_note_change(d);
         if (cut_here(d) < 0)
                 return request_fail(r, SENSE_WRITE_ERROR);

@@ -54,9 +54,10 @@ static size_t vpd_identification(const struct drive *d, uint8_t *data)
         return 32 + SERIAL_LENGTH + 4 + 8;
 }
 
-/* SSC-5, Sequential-Access Device Capabilities: neither WORM nor read-only. */
+/* SSC-5, Sequential-Access Device Capabilities: takes WORM media. */
 static size_t vpd_capabilities(const struct drive *d, uint8_t *data)
 {
+        data[4] = 0x01;
         return 4 + 2;
 }
 

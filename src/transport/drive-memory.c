@@ -97,7 +97,7 @@ static size_t memory_size(const struct drive *d, uint8_t *value)
 
 static size_t medium_type(const struct drive *d, uint8_t *value)
 {
-        return put_number(0, 1, value); /* data medium */
+        return put_number(d->settings.cartridge.worm ? 0x80 : 0, 1, value); /* write once, data medium */
 }
 
 static const struct {

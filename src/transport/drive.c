@@ -60,7 +60,7 @@ void drive_load(struct drive *d)
         d->position = 0;
         d->change_noted = false;
         d->bytes_read = d->bytes_written = 0;
-        d->fenced = false;
+        d->fenced = d->warned = d->overwrites = false;
         drive_state_remember(&d->state, &d->loaded_memory);
         drive_state_remember(&d->state, &d->previous_memory);
         d->tape_alerts |= d->settings.tape_alerts;
@@ -71,7 +71,7 @@ void drive_reset(struct drive *d)
 {
         drive_synchronize(d);
         drive_mode_reset(d);
-        d->prevented = false;
+        d->prevented = d->overwrites = false;
         d->position = 0;
         drive_reserve_reset(d);
         attention_for_all(d, ATTENTION_RESET);
@@ -105,13 +105,20 @@ bool drive_lacks(const struct drive *d, enum virtual_lacks ability)
         return d->settings.cartridge.lacks & ability;
 }
 
+uint64_t drive_used_before(const struct drive *d, uint64_t object)
+{
+        uint64_t filemark = d->settings.cartridge.filemark_size;
+        uint64_t filemarks = filemark > 0 ? cartridge_filemarks_before(d->cartridge, object) : 0;
+        return cartridge_data_before(d->cartridge, object) + filemarks * filemark;
+}
+
 bool drive_past_early_warning(const struct drive *d, uint64_t object)
 {
         const struct virtual_cartridge *c = &d->settings.cartridge;
         uint64_t warning = c->capacity - c->early_warning;
-        if (c->capacity == 0 || cartridge_data(d->cartridge) < warning)
+        if (c->capacity == 0 || (c->filemark_size == 0 && cartridge_data(d->cartridge) < warning))
                 return false;
-        return cartridge_data_before(d->cartridge, object) >= warning;
+        return drive_used_before(d, object) >= warning;
 }
 
 static void empty_buffer(struct drive *d)

@@ -15,8 +15,15 @@
 #define DRIVE_PRODUCT "VIRTUAL TAPE    "
 
 /* Mode pages; their bytes, header included, are kept as they go over the wire. */
-enum mode_page { MODE_CONTROL, MODE_COMPRESSION, MODE_CONFIGURATION, MODE_PAGES };
-#define MODE_PAGE_MAX 16
+enum mode_page {
+        MODE_CONTROL,
+        MODE_COMPRESSION,
+        MODE_CONFIGURATION,
+        MODE_EXTENSION,
+        MODE_MEDIUM,
+        MODE_PAGES
+};
+#define MODE_PAGE_MAX 32
 
 struct drive_mode {
         uint32_t block_length; /* 0: variable */
@@ -39,6 +46,9 @@ struct drive {
         uint64_t synced; /* objects that are surely on the medium; those after are in the buffer */
         struct drive_mode mode;
         struct drive_state state;
+        bool warned; /* PROGRAMMABLE EARLY WARNING DETECTED was said, and the tape is still in that zone */
+        bool overwrites; /* ALLOW OVERWRITE was given, for overwrites_at */
+        uint64_t overwrites_at;
         bool open_end; /* written since there was an end of data on the medium */
         bool fenced;   /* see struct virtual_loss */
         bool losing;   /* loss is to be reported */
@@ -123,6 +133,8 @@ int drive_execute(struct drive *d, struct transport_command *command);
 void drive_load(struct drive *d);
 void drive_reset(struct drive *d);
 bool drive_lacks(const struct drive *d, enum virtual_lacks ability);
+/* Bytes of the capacity that objects take: those before one. */
+uint64_t drive_used_before(const struct drive *d, uint64_t object);
 bool drive_past_early_warning(const struct drive *d, uint64_t object);
 void drive_attention(struct drive *d, unsigned initiator, unsigned attention);
 void drive_request_sense(struct drive *d, struct request *r);
@@ -195,10 +207,19 @@ void drive_persistent_reserve_out(struct drive *d, struct request *r);
 /* ---- drive-mode.c */
 void drive_mode_reset(struct drive *d);
 bool drive_mode_descriptor_sense(const struct drive *d);
+/* Append-only mode. The programmable early warning begins so many bytes before early warning; 0: there is
+ * none. */
+bool drive_mode_append_only(const struct drive *d);
+uint64_t drive_mode_early_warning(const struct drive *d);
 void drive_mode_sense6(struct drive *d, struct request *r);
 void drive_mode_sense10(struct drive *d, struct request *r);
 void drive_mode_select6(struct drive *d, struct request *r);
 void drive_mode_select10(struct drive *d, struct request *r);
+
+/* ---- drive-protect.c: where can be written */
+/* Sets the sense if it cannot be. */
+bool drive_may_write(struct drive *d, struct request *r);
+void drive_allow_overwrite(struct drive *d, struct request *r);
 
 /* ---- drive-data.c */
 void drive_read(struct drive *d, struct request *r);

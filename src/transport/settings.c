@@ -38,6 +38,8 @@ static const struct {
         { "long-position", VIRTUAL_NO_LONG_POSITION },
         { "sequential-filemarks", VIRTUAL_NO_SEQUENTIAL_FILEMARKS },
         { "order", VIRTUAL_NO_ORDER },
+        { "configuration-extension", VIRTUAL_NO_EXTENSION },
+        { "medium-configuration", VIRTUAL_NO_MEDIUM_PAGE },
 };
 
 char *settings_path(const char *path)
@@ -232,6 +234,9 @@ static void read_manner(struct reader *r, struct virtual_cartridge *c)
         read_choice(r, "drive", "missing-eod", missing_eod, &blank_check);
         c->blank_check = blank_check;
         read_flag(r, "drive", "descriptor-sense", &c->descriptor_sense);
+        read_flag(r, "drive", "append-only", &c->append_only);
+        read_flag(r, "cartridge", "worm", &c->worm);
+        read_number32(r, "cartridge", "filemark-size", INT32_MAX, &c->filemark_size);
         read_flag(r, "test", "remains", &c->remains);
 }
 
@@ -322,6 +327,9 @@ int settings_save(const char *path, const struct virtual_cartridge *c)
         put_number(file, "cartridge", "early-warning", c->early_warning);
         g_key_file_set_boolean(file, "cartridge", "write-protected", c->write_protected);
         put_flag(file, "drive", "descriptor-sense", c->descriptor_sense);
+        put_flag(file, "drive", "append-only", c->append_only);
+        put_flag(file, "cartridge", "worm", c->worm);
+        put_number(file, "cartridge", "filemark-size", c->filemark_size);
         put_flag(file, "test", "remains", c->remains);
         if (c->blank_check)
                 g_key_file_set_string(file, "drive", "missing-eod", "blank-check");
