@@ -16,7 +16,7 @@
  *   [drive]     lacks=locate16;locate10;read-position;space16;mode10;capacity;variable;eom-position;vpd;
  *                     reserve;persistent-reserve;density;opcodes;attributes;capacity-page;volume-page;
  *                     alert-page;sequential-page;long-position;sequential-filemarks;order;
- *                     configuration-extension;medium-configuration
+ *                     configuration-extension;medium-configuration;protection
  *               fixed-block=BYTES (with lacks=variable; default 32768)  max-transfer=BYTES
  *               missing-eod=medium-error|blank-check (the sense key of 14/03)  descriptor-sense=BOOL (as long
  * as the control mode page does not say otherwise) [model]     drive=lto5|lto8|lto9: a drive that moves a
@@ -61,7 +61,9 @@ enum virtual_lacks {
         VIRTUAL_NO_ORDER = 1 << 20,                /* GENERATE and RECEIVE RECOMMENDED ACCESS ORDER */
         VIRTUAL_NO_EXTENSION = 1 << 21, /* mode page 10h/01h: append-only mode, programmable early warning */
         VIRTUAL_NO_MEDIUM_PAGE = 1 << 22, /* mode page 1Dh: whether the medium is WORM */
-        VIRTUAL_NO_ANYTHING = (1 << 23) - 1,
+        VIRTUAL_NO_PROTECTION = 1 << 23,  /* mode page 0Ah/F0h: logical block protection, CRC32C; so with
+                                             VIRTUAL_NO_VARIABLE */
+        VIRTUAL_NO_ANYTHING = (1 << 24) - 1,
 };
 
 #define VIRTUAL_INITIATORS 8

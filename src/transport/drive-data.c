@@ -12,7 +12,8 @@
 struct transfer {
         bool fixed;
         uint32_t count;  /* blocks if fixed, else bytes */
-        uint32_t length; /* bytes of a block */
+        uint32_t length; /* bytes of a block, as it is transferred */
+        uint32_t data;   /* those that are on the tape */
         size_t blocks;
 };
 
@@ -21,11 +22,12 @@ static bool get_transfer(
         const struct drive *d, struct request *r, enum transport_direction direction, struct transfer *t)
 {
         bool fixed = r->cdb[1] & 0x01;
-        uint32_t count = sg_get_unaligned_be24(r->cdb + 2);
-        *t = (struct transfer){ fixed, count, fixed ? d->mode.block_length : count, fixed ? count : 1 };
+        uint32_t count = sg_get_unaligned_be24(r->cdb + 2), extra = drive_mode_protection(d, direction);
+        uint32_t length = fixed ? d->mode.block_length : count;
+        *t = (struct transfer){ fixed, count, length, length - MIN(length, extra), fixed ? count : 1 };
         if (fixed ? t->length == 0 : drive_lacks(d, VIRTUAL_NO_VARIABLE))
                 request_invalid_field(r, 1, 0);
-        else if (t->length > SETTINGS_MAX_BLOCK)
+        else if (t->length > SETTINGS_MAX_BLOCK + extra || (t->length > 0 && t->data == 0))
                 request_invalid_field(r, 2, 7);
         if (r->check || count == 0)
                 return false;
@@ -36,18 +38,18 @@ static bool get_transfer(
 static void read_fixed(struct drive *d, struct request *r, const struct transfer *t)
 {
         size_t run = 0, nread;
-        uint32_t length = t->length;
+        uint32_t length = t->data;
         while (run < t->blocks && cartridge_kind(d->cartridge, d->position + run) == CARTRIDGE_RECORD &&
-                cartridge_length(d->cartridge, d->position + run, &length) == 0 && length == t->length)
+                cartridge_length(d->cartridge, d->position + run, &length) == 0 && length == t->data)
                 run++;
         const struct transport_command *c = r->command;
-        int error = cartridge_read(d->cartridge, d->position, run, t->length, c->iov, c->iovcnt, &nread);
+        int error = drive_fetch(d, run, t->data, c->iov, c->iovcnt, &nread);
         int64_t missing = (int64_t)(t->blocks - nread);
         r->transferred = nread * t->length;
         d->position += nread;
         if (missing == 0)
                 return;
-        if (error == 0 && length != t->length) {
+        if (error == 0 && length != t->data) {
                 request_fail_information(r, SENSE_NONE, missing);
                 r->sense.ili = true;
                 d->position++;
@@ -66,12 +68,14 @@ static void read_variable(struct drive *d, struct request *r, const struct trans
         if (cartridge_kind(d->cartridge, d->position) != CARTRIDGE_RECORD ||
                 cartridge_length(d->cartridge, d->position, &length) < 0)
                 return drive_stop(d, r, t->length);
+        uint32_t data = length;
+        length += drive_mode_protection(d, TRANSPORT_IN);
         size_t bytes = MIN(length, t->length);
         g_autofree struct iovec *iov = g_try_new(struct iovec, c->iovcnt);
         if (!iov)
                 return request_fail(r, SENSE_INTERNAL_FAILURE);
         int iovcnt = iov_slice(c->iov, c->iovcnt, 0, bytes, iov);
-        if (cartridge_read(d->cartridge, d->position, 1, length, iov, iovcnt, &nread) < 0)
+        if (drive_fetch(d, 1, data, iov, iovcnt, &nread) < 0)
                 return drive_stop(d, r, t->length);
         r->transferred = bytes;
         d->position++;
@@ -108,7 +112,7 @@ static size_t blocks_that_fit(const struct drive *d, const struct transfer *t)
         if (capacity == 0)
                 return t->blocks;
         uint64_t used = drive_used_before(d, d->position);
-        return used < capacity ? MIN(t->blocks, (capacity - used) / t->length) : 0;
+        return used < capacity ? MIN(t->blocks, (capacity - used) / t->data) : 0;
 }
 
 static uint32_t filemarks_that_fit(const struct drive *d, uint32_t count)
@@ -147,6 +151,8 @@ static void finish_write(struct drive *d, struct request *r, int error, int64_t 
 {
         if (error == -ENOSPC || error == -EDQUOT || error == -EFBIG)
                 request_fail_information(r, SENSE_VOLUME_OVERFLOW, missing);
+        else if (error == -EILSEQ)
+                request_fail_information(r, SENSE_GUARD_CHECK, missing);
         else if (error < 0)
                 request_fail_information(r, SENSE_WRITE_ERROR, missing);
         else if (enters_programmed_warning(d))
@@ -173,9 +179,9 @@ void drive_write(struct drive *d, struct request *r)
         size_t fit = blocks_that_fit(d, &t);
         int error = fit > 0 ? cut_here(d) : -ENOSPC;
         if (error == 0 && d->settings.discard && t.fixed)
-                error = cartridge_append_hollow(d->cartridge, fit, t.length, &written);
+                error = cartridge_append_hollow(d->cartridge, fit, t.data, &written);
         else if (error == 0)
-                error = cartridge_append(d->cartridge, fit, t.length, c->iov, c->iovcnt, &written);
+                error = drive_append(d, fit, t.data, c->iov, c->iovcnt, &written);
         if (error == 0 && fit < t.blocks)
                 error = -ENOSPC;
         d->position += written;

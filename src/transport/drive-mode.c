@@ -18,7 +18,10 @@
 #define ALL_SUBPAGES 0xff
 #define WRITE_MODE 0xf0 /* device configuration extension, byte 5 */
 #define APPEND_ONLY 0x10
-#define WORM_MODE 0x01 /* medium configuration, byte 2 */
+#define WORM_MODE 0x01     /* medium configuration, byte 2 */
+#define METHOD_CRC32C 0x02 /* control data protection, byte 4 */
+#define LBP_W 0x80         /* byte 6 */
+#define LBP_R 0x40
 #define MEGABYTE 1000000
 
 static const struct {
@@ -27,6 +30,9 @@ static const struct {
         uint8_t changeable[MODE_PAGE_MAX];
 } pages[MODE_PAGES] = {
         [MODE_CONTROL] = { 0, { 0x0a, 0x0a }, { 0, 0, D_SENSE } },
+        /* Method, length of the information; LBP_W, LBP_R */
+        [MODE_PROTECTION] = { VIRTUAL_NO_PROTECTION | VIRTUAL_NO_VARIABLE, { SUBPAGES | 0x0a, 0xf0, 0, 0x1c },
+                { [4] = 0xff, [5] = 0x3f, [6] = 0xc0 } },
         /* DCE and DDE on, DCC; the algorithm is nobody's business: capacity is native. */
         [MODE_COMPRESSION] = { 0, { 0x0f, 0x0e, 0xc0, 0x80 }, { 0, 0, 0x80 } },
         /* LOIS: blocks have object identifiers; EEG: an EOD is written. */
@@ -95,6 +101,18 @@ void drive_mode_reset(struct drive *d)
 bool drive_mode_append_only(const struct drive *d)
 {
         return (d->mode.pages[MODE_EXTENSION][5] & WRITE_MODE) == APPEND_ONLY;
+}
+
+bool drive_has_protection(const struct drive *d)
+{
+        return !(d->settings.cartridge.lacks & pages[MODE_PROTECTION].lacks);
+}
+
+uint32_t drive_mode_protection(const struct drive *d, enum transport_direction direction)
+{
+        const uint8_t *p = d->mode.pages[MODE_PROTECTION];
+        bool on = p[4] && p[6] & (direction == TRANSPORT_OUT ? LBP_W : LBP_R);
+        return on ? DRIVE_PROTECTION_LENGTH : 0;
 }
 
 uint64_t drive_mode_early_warning(const struct drive *d)
@@ -186,7 +204,7 @@ static bool block_length_allowed(const struct drive *d, uint32_t length)
 {
         if (drive_lacks(d, VIRTUAL_NO_VARIABLE))
                 return length == d->settings.cartridge.fixed_block;
-        return length <= SETTINGS_MAX_BLOCK;
+        return length <= SETTINGS_MAX_BLOCK + drive_mode_protection(d, TRANSPORT_OUT);
 }
 
 /* These return whether the list is valid so far, having set the sense otherwise; they change mode only. */
@@ -231,6 +249,10 @@ static unsigned wrong_value(unsigned page, const uint8_t *p)
 {
         if (page == MODE_EXTENSION)
                 return (p[5] & WRITE_MODE) > APPEND_ONLY ? 5 : 0;
+        if (page == MODE_PROTECTION && p[4] != 0 && p[4] != METHOD_CRC32C)
+                return 4;
+        if (page == MODE_PROTECTION && (p[5] & 0x3f) != (p[4] ? DRIVE_PROTECTION_LENGTH : 0))
+                return 5;
         return 0;
 }
 

@@ -17,6 +17,7 @@
 /* Mode pages; their bytes, header included, are kept as they go over the wire. */
 enum mode_page {
         MODE_CONTROL,
+        MODE_PROTECTION,
         MODE_COMPRESSION,
         MODE_CONFIGURATION,
         MODE_EXTENSION,
@@ -211,10 +212,22 @@ bool drive_mode_descriptor_sense(const struct drive *d);
  * none. */
 bool drive_mode_append_only(const struct drive *d);
 uint64_t drive_mode_early_warning(const struct drive *d);
+/* Bytes of protection information behind each block that is transferred. */
+#define DRIVE_PROTECTION_LENGTH 4u
+bool drive_has_protection(const struct drive *d);
+uint32_t drive_mode_protection(const struct drive *d, enum transport_direction direction);
 void drive_mode_sense6(struct drive *d, struct request *r);
 void drive_mode_sense10(struct drive *d, struct request *r);
 void drive_mode_select6(struct drive *d, struct request *r);
 void drive_mode_select10(struct drive *d, struct request *r);
+
+/* ---- drive-protection.c: logical block protection. iov has blocks of length bytes, each with its
+ * information behind it if the mode says so, which is neither counted in length nor on the tape. */
+/* -EILSEQ: the information of the block after those that are written does not fit its data. */
+int drive_append(
+        struct drive *d, size_t n, uint32_t length, const struct iovec *iov, int iovcnt, size_t *written);
+int drive_fetch(
+        struct drive *d, size_t n, uint32_t length, const struct iovec *iov, int iovcnt, size_t *nread);
 
 /* ---- drive-protect.c: where can be written */
 /* Sets the sense if it cannot be. */

@@ -40,6 +40,7 @@ static const struct {
         { "order", VIRTUAL_NO_ORDER },
         { "configuration-extension", VIRTUAL_NO_EXTENSION },
         { "medium-configuration", VIRTUAL_NO_MEDIUM_PAGE },
+        { "protection", VIRTUAL_NO_PROTECTION },
 };
 
 char *settings_path(const char *path)

@@ -23,7 +23,7 @@ static void test_inquiry(void)
         g_assert_cmpuint(f.c.residual, ==, 0);
 
         g_assert_cmphex(in(&f, data, sizeof(data), CDB(0x12, 1, 0, 0, sizeof(data), 0)), ==, GOOD);
-        g_assert_cmpmem(data, 8, ((uint8_t[]){ 1, 0, 0, 4, 0, 0x80, 0x83, 0xb0 }), 8);
+        g_assert_cmpmem(data, 8, ((uint8_t[]){ 1, 0, 0, 5, 0, 0x80, 0x83, 0x86, 0xb0 }), 8);
         g_assert_cmphex(in(&f, serial, sizeof(serial), CDB(0x12, 1, 0x80, 0, sizeof(serial), 0)), ==, GOOD);
         g_assert_cmpuint(serial[3], ==, 10);
         g_assert_cmphex(in(&f, data, sizeof(data), CDB(0x12, 1, 0x83, 0, sizeof(data), 0)), ==, GOOD);
