@@ -104,7 +104,7 @@ int labels_identify(
 int labels_read_xml(Tape *tape, char **xml, size_t *length, uint64_t *end, char why[static LABEL_WHY_MAX]);
 /* Both labels of a volume that can be mounted. *content: first object behind them. */
 int labels_read(Tape *tape, struct label *label, uint64_t *content, char why[static LABEL_WHY_MAX]);
-int labels_write(Tape *tape, const struct label *label, uint64_t *content);
+int labels_write(Tape *tape, const struct label *label, bool overwrite, uint64_t *content);
 
 /* ---- load.c. (drive) */
 
