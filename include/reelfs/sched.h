@@ -17,6 +17,8 @@ typedef struct SchedFile SchedFile;
 struct sched_options {
         size_t buffer;        /* bytes of the pool; 0: the default */
         size_t stage;         /* a file longer than this takes the stream; 0: the default, 1 MiB */
+        uint64_t quantum;     /* bytes of one file in a row, while others wait; 0: the default, 256 MiB */
+        unsigned idle_ms;     /* then he loses his turn who writes nothing; 0: the default, 100 */
         uint64_t commit_s;    /* seconds between timed commits; 0: none */
         unsigned max_waiters; /* threads that may wait for room in sched_write at once; 0: 4 */
         uint64_t min_rate;    /* bytes/s below which the drive has to stop the tape; 0: as of its medium */
