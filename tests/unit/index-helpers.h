@@ -90,6 +90,7 @@ static inline GString *encode_with(
         const struct index_source source = { .head = &head,
                 .label = &test_label,
                 .tree = tree,
+                .scope = TREE_ALL,
                 .compact = compact,
                 .segment = next_segment,
                 .place = place,
