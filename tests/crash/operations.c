@@ -392,6 +392,7 @@ int operation_read(struct work *w)
         a.data = g_byte_array_new();
         sched_read(f, 0, size, read_done, &a);
         r = wait_answer(&a);
+        work_pause();
         sched_release(f);
         g_autoptr(GBytes) found = g_byte_array_free_to_bytes(a.data);
         if (r == 0 && !g_bytes_equal(found, model_get(w->model, path)->content))

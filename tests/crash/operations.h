@@ -6,6 +6,8 @@
 
 unsigned work_random(struct work *w, unsigned below);
 int64_t work_now(struct work *w);
+/* So long that the drive waits for nobody any more who has read. */
+void work_pause(void);
 
 int make_directory(struct work *w, const char *path);
 int make_file(struct work *w, const char *path, size_t size);

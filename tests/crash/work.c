@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Mounting, and which operation is next. */
 #include <errno.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <reelfs/util.h>
 #include <reelfs/virtual.h>
@@ -12,6 +14,8 @@
 #define FIRST_DIRECTORIES 8
 #define FIRST_FILES 26 /* in each: the tree is so large that indexes are incremental */
 #define SECOND INT64_C(1000000000)
+/* A reader that has been served is expected to come back within 20 ms; only then goes writing on. */
+#define PAUSE_US 30000
 
 unsigned work_random(struct work *w, unsigned below)
 {
@@ -20,8 +24,47 @@ unsigned work_random(struct work *w, unsigned below)
 
 int64_t work_now(struct work *w)
 {
-        w->clock += SECOND + 7;
+        w->clock += SECOND;
         return w->clock;
+}
+
+/* ---- Step by step */
+
+/* Whether a thread of this process waits for something, of which the kernel says that it sleeps. */
+static bool sleeps(const char *thread)
+{
+        g_autofree char *path = g_strdup_printf("/proc/self/task/%s/stat", thread), *text = NULL;
+        if (!g_file_get_contents(path, &text, NULL, NULL))
+                return true; /* it has ended */
+        const char *state = strrchr(text, ')');
+        return state && state[1] == ' ' && state[2] == 'S';
+}
+
+static bool others_sleep(void)
+{
+        g_autoptr(GDir) threads = g_dir_open("/proc/self/task", 0, NULL);
+        g_autofree char *own = g_strdup_printf("%d", gettid());
+        const char *thread;
+        bool all = true;
+        while (all && (thread = g_dir_read_name(threads)))
+                all = strcmp(thread, own) == 0 || sleeps(thread);
+        return all;
+}
+
+/* Until the drive thread has done what it can do, so that each run of a seed gives the drive the same
+ * commands.
+ */
+static void let_drive_work(void)
+{
+        for (unsigned quiet = 0; quiet < 2;) {
+                quiet = others_sleep() ? quiet + 1 : 0;
+                sched_yield();
+        }
+}
+
+void work_pause(void)
+{
+        g_usleep(PAUSE_US);
 }
 
 /* ---- Mounting */
@@ -111,6 +154,7 @@ static int fill(struct work *w)
                         g_autofree char *path =
                                 g_strdup_printf("%s/a-file-of-the-beginning-%u", directory, i);
                         r = make_file(w, path, 1 + work_random(w, 400));
+                        let_drive_work();
                 }
         }
         return r;
@@ -123,7 +167,7 @@ int work_begin(struct work *w, uint32_t seed, const char *path)
         w->random = g_rand_new_with_seed(seed);
         w->model = model_new();
         w->doing = g_string_new("format");
-        w->clock = INT64_C(1700000000) * SECOND;
+        w->clock = INT64_C(1600000000) * SECOND + 987654321;
         int r = virtual_create(path, &cartridge);
         if (r < 0)
                 return r;
@@ -137,6 +181,7 @@ int work_begin(struct work *w, uint32_t seed, const char *path)
                 r = fill(w);
         if (r == 0)
                 r = sync_file(w, NULL);
+        let_drive_work();
         w->fault = fault;
         return r ?: work_remount(w);
 }
@@ -201,6 +246,7 @@ int work_step(struct work *w)
         atomic_store(&w->recording.step, model_step(w->model));
         g_string_truncate(w->doing, 0);
         int r = operations[i].run(w);
+        let_drive_work();
         if (w->verbose)
                 printf("%4u %5zu %s%s%s\n", model_step(w->model), recording_commands(&w->recording),
                         w->doing->str, r < 0 ? ": " : "", r < 0 ? g_strerror(-r) : "");
