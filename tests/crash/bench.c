@@ -149,9 +149,16 @@ int bench_run(struct bench *b)
         int r = 0;
         if (b->only_cut >= 0)
                 return run_seed(b, seed);
-        while (r == 0 && (b->forever ? bench_is_good(b) : cuts_done(b) < b->cuts))
+        if (b->only_fault >= 0)
+                return faults_run(b, seed);
+        for (; r == 0 && b->forever && bench_is_good(b); seed++) {
+                r = run_seed(b, seed);
+                if (r == 0)
+                        r = faults_run(b, seed);
+        }
+        while (r == 0 && !b->forever && cuts_done(b) < b->cuts)
                 r = run_seed(b, seed++);
-        return r;
+        return r < 0 || b->forever || b->faults == 0 ? r : faults_run(b, b->seed);
 }
 
 /* ---- The table */
@@ -159,6 +166,19 @@ int bench_run(struct bench *b)
 static void line(const char *what, unsigned n)
 {
         printf("  %-52s %8u\n", what, n);
+}
+
+static void print_faults(const struct bench *b)
+{
+        unsigned all = 0;
+        for (unsigned i = 0; fault_name(i); i++)
+                all += b->injected[i];
+        line("faults injected", all);
+        for (unsigned i = 0; fault_name(i); i++) {
+                g_autofree char *text = g_strdup_printf("  %s", fault_name(i));
+                line(text, b->injected[i]);
+        }
+        line("runs with faults in which a program was told", b->told);
 }
 
 void bench_print(const struct bench *b)
@@ -173,7 +193,8 @@ void bench_print(const struct bench *b)
                 line(text, t->cuts[i]);
         }
         line("  a second crash, during recovery", t->second_cuts);
-        line("mounts after a crash", t->mounts);
+        print_faults(b);
+        line("mounts after all this", t->mounts);
         line("files in lost+found", t->rescued);
         line("mounts that failed (must be 0)", t->failed_mounts);
         line("not writable afterwards (must be 0)", t->not_writable);

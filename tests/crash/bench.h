@@ -9,7 +9,7 @@
 struct bench {
         unsigned cuts, faults, seed, steps;
         int only_cut, only_second, only_fault, only_at; /* -1: all */
-        bool forever, verbose;
+        bool forever, verbose, self_test;
         const char *keep;
         char *directory; /* for cartridges */
 
@@ -32,6 +32,9 @@ void bench_keep(const struct bench *b, const char *name);
 /* Works from the seed, up to the last unmount, without faults. */
 int bench_record(struct bench *b, uint32_t seed, struct work *w);
 
+/* Whether the bench notices what is wrong. */
+int selftest_run(struct bench *b);
+
 /* Faults in running workloads. */
-int faults_run(struct bench *b);
+int faults_run(struct bench *b, uint32_t seed);
 const char *fault_name(unsigned kind); /* NULL: there are no more */

@@ -29,7 +29,8 @@ static void wrong(struct run *r, unsigned *count, unsigned by, const char *text,
 {
         *count += by;
         r->good = false;
-        printf("%s: %s%s%s\n", r->what, text, *more ? ":\n" : "", more);
+        if (!r->totals->silent)
+                printf("%s: %s%s%s\n", r->what, text, *more ? ":\n" : "", more);
 }
 
 /* ---- Mounting */

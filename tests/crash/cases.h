@@ -35,6 +35,7 @@ struct totals {
         unsigned cuts[CRASH_KINDS], second_cuts, mounts, recoveries, repairs, rescued;
         /* What must not be: */
         unsigned lost, invented, failed_mounts, not_writable, other;
+        bool silent; /* nothing is printed */
 };
 
 /* Puts the cartridge at path into the state that the cut leaves, mounts it, and looks at everything; then

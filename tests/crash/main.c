@@ -25,12 +25,13 @@ static const char usage[] =
         "  --cut N       only this cut of the first seed\n"
         "  --second M    only this cut of the recovery after it\n"
         "  --fault F --at N  only this fault, by its number in the table, at command N of the first seed\n"
+        "  --self-test   spoil cartridges as no crash can, and see whether that is noticed\n"
         "  --forever     go on until something is wrong, or interrupted\n"
         "  --keep DIR    leave the cartridge of a case that went wrong there\n"
         "  --verbose     print the operations, and what the code says\n"
         "Exit status: 0: nothing is wrong; 1: something is; 2: the bench itself could not go on.\n";
 
-enum { CUTS = 1000, FAULTS, SEED, STEPS, CUT, SECOND, FAULT, AT, FOREVER, KEEP, VERBOSE, HELP };
+enum { CUTS = 1000, FAULTS, SEED, STEPS, CUT, SECOND, FAULT, AT, SELF_TEST, FOREVER, KEEP, VERBOSE, HELP };
 
 static const struct option options[] = {
         { "cuts", required_argument, NULL, CUTS },
@@ -41,6 +42,7 @@ static const struct option options[] = {
         { "second", required_argument, NULL, SECOND },
         { "fault", required_argument, NULL, FAULT },
         { "at", required_argument, NULL, AT },
+        { "self-test", no_argument, NULL, SELF_TEST },
         { "forever", no_argument, NULL, FOREVER },
         { "keep", required_argument, NULL, KEEP },
         { "verbose", no_argument, NULL, VERBOSE },
@@ -87,6 +89,8 @@ static bool parse(int argc, char **argv, struct bench *b)
                         return false;
                 if (option == FOREVER)
                         b->forever = true;
+                else if (option == SELF_TEST)
+                        b->self_test = true;
                 else if (option == VERBOSE)
                         b->verbose = true;
                 else if (option == KEEP)
@@ -123,8 +127,9 @@ int main(int argc, char **argv)
                 fprintf(stderr, "crash: %s: %s\n", b.directory, strerror(errno));
                 return 2;
         }
-        int r = bench_run(&b);
-        bench_print(&b);
+        int r = b.self_test ? selftest_run(&b) : bench_run(&b);
+        if (!b.self_test)
+                bench_print(&b);
         g_rmdir(b.directory);
         g_free(b.directory);
         return r < 0 ? 2 : bench_is_good(&b) ? 0 : 1;

@@ -150,6 +150,9 @@ static void recorder_limits(Transport *t, struct transport_limits *limits)
 static void recorder_close(Transport *t)
 {
         struct recorder *recorder = (struct recorder *)t;
+        struct fault_statistics s;
+        if (recorder->under != recorder->drive && fault_statistics(recorder->under, 1, &s) == 0)
+                recorder->recording->struck += (unsigned)s.fired;
         transport_close(recorder->under);
         g_free(recorder);
 }

@@ -31,6 +31,7 @@ struct recording {
         GArray *records;     /* of struct record; the first one is the state before any command */
         GArray *acks;        /* of struct ack, ascending */
         GPtrArray *memories; /* texts of the key file */
+        unsigned struck;     /* commands that the fault injector spoilt; of drives that are closed */
         bool overwritten;    /* something on the tape was: none of the states before can be had */
         GBytes *image;       /* the file at the end; see recording_end */
         GArray *objects;     /* of uint64_t: where each begins in it, and where the last ends */
