@@ -212,9 +212,9 @@ enum tree_scope {
                           * change since then */
         TREE_ALL,        /* everything: what tree_walk walks */
 };
-/* Names and inodes noted. Some may be no more; directories on the way to them, and all names of an inode that
- * has several, come on top in a walk. overflowed: it was too much to note (a quarter of all names), or memory
- * was out: only TREE_ALL is possible. */
+/* Names and inodes noted; since_full has those of since_last as well. Some may be no more; directories on the
+ * way to them, and all names of an inode that has several, come on top in a walk. overflowed: it was too much
+ * to note (a quarter of all names, and over 16384), or memory was out: only TREE_ALL is possible. */
 struct tree_log_size {
         uint64_t since_last, since_full;
         bool overflowed;

@@ -201,7 +201,7 @@ static enum tree_scope choose_scope(Volume *v, Tree *tree)
                 return TREE_ALL;
         uint64_t name = v->last.length / MAX(v->last.names, 1), full = name * counts.names;
         uint64_t segments = v->segments.n - MIN(v->last.segments, v->segments.n);
-        uint64_t changes = (log.since_last + log.since_full) * name + segments * SEGMENT_LINE_MAX / 2;
+        uint64_t changes = log.since_full * name + segments * SEGMENT_LINE_MAX / 2;
         if (full <= INDEX_SMALL || changes > full / 4)
                 return TREE_ALL;
         return v->chain.n < CHAIN_FULL ? TREE_SINCE_LAST : TREE_SINCE_FULL;

@@ -167,8 +167,8 @@ static void test_full_again(void)
         uint64_t full = index_length(&r), d0 = lookup(&r, "d0");
         const struct tree_attr owner = { .uid = 77 };
         char name[NAME_MAX_LENGTH];
-        for (int i = 0; i < FILES / 4; i++) {
-                snprintf(name, sizeof(name), "d0/a file of some name %d", i);
+        for (int i = 0; i < FILES / 2; i++) {
+                snprintf(name, sizeof(name), "d%d/a file of some name %d", i % 2, i / 2);
                 g_assert_cmpint(tree_setattr(r.tree, lookup(&r, name), TREE_SET_UID, &owner, NULL), ==, 0);
         }
         g_assert_cmpint(tree_xattr_set(r.tree, d0, "user.x", "1", 1, 0, 10), ==, 0);
