@@ -213,11 +213,12 @@ static int roll_forward(struct recovery *r, const struct volume_progress *progre
         return 0;
 }
 
+/* Names that only a damaged index has are not given up on the quiet. */
 bool volume_is_recoverable(Volume *v)
 {
         struct tape_info info;
         tape_get_info(v->tape, &info);
-        return v->data_end != 0 && v->data_end != v->end && !info.write_protected &&
+        return v->data_end != 0 && v->data_end != v->end && !v->newer_damaged && !info.write_protected &&
                 !v->label.read_only_feature[0];
 }
 
