@@ -114,6 +114,8 @@ static void report_volume(struct report *r, Volume *volume, Tree *tree)
         report_time(r, "last_index", info.update_time);
         report_count(r, "index_block", info.index_block);
         report_size(r, "index_length", info.index_length);
+        report_count(r, "full_index_block", info.full_index_block);
+        report_count(r, "incremental_indexes", info.incremental_indexes);
         report_count(r, "segments", info.segments);
         report_count(r, "files", counts.inodes - counts.directories);
         report_count(r, "directories", counts.directories);

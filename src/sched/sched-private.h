@@ -152,6 +152,7 @@ struct Sched {
         GHashTable *stages; /* segment -> stage, open and sealed */
         uint64_t next_stage;
         GQueue open, sealed, jobs, reads, syncs;
+        bool sync_now; /* somebody waits for a commit that may not be put off */
         uint64_t sequence;
         unsigned waiters;
 
