@@ -3,7 +3,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "check.h"
+#include "check-private.h"
 
 #define LOST_FOUND "/lost+found"
 
@@ -133,6 +133,15 @@ static GBytes *read_file(GHashTable *segments, Volume *v, Tree *tree, uint64_t i
         return g_bytes_new_take(g_steal_pointer(&data), attr.size);
 }
 
+void check_own_content(uint8_t data[static CHECK_OWN_SIZE], unsigned number)
+{
+        uint32_t state = number;
+        for (size_t i = 0; i < CHECK_OWN_SIZE; i++) {
+                state = state * 1664525 + 1013904223;
+                data[i] = (uint8_t)(state >> 24);
+        }
+}
+
 GBytes *check_read(Volume *v, Tree *tree, uint64_t ino)
 {
         g_autoptr(GHashTable) segments = segments_new();
@@ -245,55 +254,6 @@ static void compare_missing(void *ctx, const char *path)
         complain(c, &c->verdict->lost, path, "it is gone");
 }
 
-/* ---- lost+found */
-
-struct pieces {
-        struct check *check;
-        const uint8_t *data;
-        size_t size, best; /* of data, how much from its beginning some content has */
-};
-
-/* At least so many bytes say where they are from. */
-#define PIECE 8
-
-static void find_piece(void *ctx, const char *path)
-{
-        struct pieces *p = ctx;
-        const struct window *w = p->check->window;
-        const struct node *states[MODEL_STATES];
-        unsigned n = model_states(w->model, path, w->acked, w->last, states);
-        for (unsigned i = 0; i < n; i++) {
-                gsize size = 0;
-                const uint8_t *all =
-                        states[i] && states[i]->content ? g_bytes_get_data(states[i]->content, &size) : NULL;
-                const uint8_t *at = all ? memmem(all, size, p->data, MIN(PIECE, p->size)) : NULL;
-                size_t length = 0;
-                while (at && length < p->size && at + length < all + size && at[length] == p->data[length])
-                        length++;
-                p->best = MAX(p->best, length);
-        }
-}
-
-/* Its bytes were written, whatever file they were of. */
-static void check_rescued(struct check *c, const struct found *f)
-{
-        g_autoptr(GBytes) content = read_file(c->segments, c->volume, c->tree, f->attr.ino);
-        gsize size = 0, at = 0;
-        const uint8_t *data = content ? g_bytes_get_data(content, &size) : NULL;
-        c->verdict->rescued++;
-        if (!content)
-                complain(c, &c->verdict->invented, f->path, "it cannot be read");
-        while (at < size) {
-                struct pieces p = { c, data + at, size - at, 0 };
-                model_foreach(c->window->model, find_piece, &p);
-                if (p.best < MIN(PIECE, size - at)) {
-                        complain(c, &c->verdict->invented, f->path, "it has bytes that nobody wrote");
-                        return;
-                }
-                at += p.best;
-        }
-}
-
 static void check_found(struct check *c, const struct found *f)
 {
         if (g_str_has_prefix(f->path, CHECK_OWN))
@@ -304,7 +264,11 @@ static void check_found(struct check *c, const struct found *f)
         } else if (!g_str_has_prefix(f->path, LOST_FOUND "/")) {
                 compare_found(c, f);
         } else if (S_ISREG(f->attr.mode)) {
-                check_rescued(c, f);
+                g_autoptr(GBytes) content = read_file(c->segments, c->volume, c->tree, f->attr.ino);
+                const char *text = content ? check_rescued(c->window, content) : "it cannot be read";
+                c->verdict->rescued++;
+                if (text)
+                        complain(c, &c->verdict->invented, f->path, text);
         }
 }
 
