@@ -81,6 +81,8 @@ static void report_medium(struct report *r, Tape *tape, const struct tape_info *
         report_bool(r, "loaded", info->loaded);
         if (info->loaded) {
                 report_bool(r, "write_protected", info->write_protected);
+                report_bool(r, "worm", info->worm);
+                report_bool(r, "append_only", info->append_only);
                 struct tape_capacity capacity;
                 if (tape_get_capacity(tape, &capacity) == 0) {
                         report_size(r, "capacity", capacity.maximum);
