@@ -6,12 +6,15 @@
 #include "check-private.h"
 
 #define LOST_FOUND "/lost+found"
+/* Says how much of a file is there. */
+#define CUT_OFF_XATTR "user.reelfs-lost"
 
 /* A name that the volume has. */
 struct found {
         char *path;
         struct tree_attr attr;
         char *target, *attribute;
+        bool marked; /* as what is not there as a whole */
 };
 
 struct check {
@@ -49,6 +52,7 @@ static int take_xattr(void *ctx, const char *name, const void *value, size_t siz
         struct found *f = ctx;
         if (strcmp(name, MODEL_XATTR) == 0)
                 f->attribute = g_strndup(value, size);
+        f->marked |= strcmp(name, CUT_OFF_XATTR) == 0;
         return 0;
 }
 
@@ -190,6 +194,23 @@ static bool is_mixture(GBytes *content, const struct node *const *states, unsign
         return true;
 }
 
+/* A new file whose data was cut off by the crash, and that says so. What had been committed is never replaced
+ * by such a one. */
+static bool is_beginning(const struct found *f, GBytes *content, const struct node *const *states, unsigned n)
+{
+        gsize size, whole;
+        if (!f->marked || !content || states[0])
+                return false;
+        const void *data = g_bytes_get_data(content, &size);
+        for (unsigned i = 1; i < n; i++) {
+                const void *state =
+                        states[i] && states[i]->content ? g_bytes_get_data(states[i]->content, &whole) : NULL;
+                if (state && size < whole && (size == 0 || memcmp(data, state, size) == 0))
+                        return true;
+        }
+        return false;
+}
+
 /* A directory that a pack's member needed may be made anew, with attributes that nobody has set. */
 static bool is_makeshift(const struct found *f, const struct node *const *states, unsigned n)
 {
@@ -235,7 +256,7 @@ static void compare_found(struct check *c, const struct found *f)
                 }
                 last = last && strcmp(text, "it was not there") == 0 ? last : text;
         }
-        if (is_makeshift(f, states, n) ||
+        if (is_makeshift(f, states, n) || is_beginning(f, content, states, n) ||
                 (c->window->faulty && n > 1 && content && is_mixture(content, states, n)))
                 return;
         complain(c, states[0] ? &c->verdict->lost : &c->verdict->invented, f->path, last);

@@ -45,11 +45,13 @@ static void find_own_piece(struct pieces *p)
         }
 }
 
-/* Packs and indexes that cannot be used begin as what they are; all else is data of files. */
+/* Packs and indexes that cannot be used begin as what they are; all else is data of files. Of an index whose
+ * beginning a drive has only said to have written there may be the rest. */
 static bool is_ours(const uint8_t *data, size_t size)
 {
-        static const char index[] = "<?xml";
-        return (size > 262 && memcmp(data + 257, "ustar", 5) == 0) ||
+        static const char index[] = "<?xml", part[] = "</file>";
+        return memmem(data, size, part, sizeof(part) - 1) ||
+                (size > 262 && memcmp(data + 257, "ustar", 5) == 0) ||
                 (size >= sizeof(index) - 1 && memcmp(data, index, sizeof(index) - 1) == 0);
 }
 
