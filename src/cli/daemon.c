@@ -91,7 +91,7 @@ static int serve(struct daemon *d)
         tape_report_alerts(d->v.tape);
         r = tape_lock_medium(d->v.tape, true);
         if (r == 0)
-                r = volume_open(d->v.tape, options->read_only, &d->v.volume, &d->v.tree);
+                r = cli_volume_open_on(d->v.tape, options->address, options->read_only, &d->v);
         if (r == 0)
                 return mount_serve(d->v.volume, d->v.tree, options, &hooks, d);
         on_close(d);

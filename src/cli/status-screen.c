@@ -146,8 +146,8 @@ static void add_counts(struct screen *s)
                         : g_strdup_printf("%s ago; no new data since", ago));
         add(s, "tape stops", g_strdup_printf("%s for want of data", stops));
         add(s, "reads",
-                g_strdup_printf(
-                        "%s waiting; %s open file%s", reads, open, number(s, "open_files") == 1 ? "" : "s"));
+                g_strdup_printf("%s waiting; %s file%s in use", reads, open,
+                        number(s, "open_files") == 1 ? "" : "s"));
 }
 
 static void add_capacity(struct screen *s)
