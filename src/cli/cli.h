@@ -64,8 +64,9 @@ struct cli_volume {
         Volume *volume;
         Tree *tree;
 };
-/* volume_open, with a word to who waits. */
-int cli_volume_open_on(Tape *tape, const char *address, bool read_only, struct cli_volume *v);
+/* volume_open_with, with a word to who waits. */
+int cli_volume_open_on(Tape *tape, const char *address, bool read_only,
+        const struct volume_progress *progress, struct cli_volume *v);
 /* A volume to look at. On failure *v is empty. */
 int cli_volume_open(const char *address, struct cli_volume *v);
 void cli_volume_close(struct cli_volume *v);

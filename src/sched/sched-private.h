@@ -97,6 +97,8 @@ struct read_request {
         uint64_t segment, at; /* the first byte that was not in memory when it was asked for */
         bool sequential; /* the file is being read from front to back, and there is more than a slab to come
                           */
+        unsigned rank; /* when the drive would have it served, from 1; 0: the drive was not asked. Sched.lock
+                        */
         GList link;
 };
 
@@ -122,6 +124,8 @@ struct reader {
         int64_t run_since;        /* when */
         int64_t used_at;          /* when somebody last read from its slabs */
         int64_t locate_ns;        /* what going elsewhere costs: a mean of the last times */
+        int64_t advice_ns;        /* what the drive's advice cost the last time */
+        bool unadvised;           /* the drive gives none */
 };
 
 /* How writing goes on. Sched.lock. */
@@ -153,6 +157,7 @@ struct Sched {
         GHashTable *stages; /* segment -> stage, open and sealed */
         uint64_t next_stage;
         GQueue open, sealed, jobs, reads, syncs;
+        bool sync_now; /* somebody waits for a commit that may not be put off */
         uint64_t sequence;
         unsigned waiters;
 
@@ -292,6 +297,10 @@ void reader_clear(Sched *s);
 void reader_serve(Sched *s, struct read_request *r);
 bool reader_wants_ahead(Sched *s); /* Sched.lock */
 void reader_ahead(Sched *s);
+/* A LOCATE that costs more than this is worth being avoided. */
+#define LOCATE_DEAR_NS INT64_C(20000000)
+/* Blocks up to which reading on takes the place of a LOCATE. */
+uint64_t reader_near(Sched *s);
 /* The bytes are in a slab. Sched.lock. */
 bool reader_holds(Sched *s, uint64_t segment, uint64_t offset);
 /* The logical object that holds byte offset of segment. False: it is not on the tape. */
@@ -301,8 +310,14 @@ bool reader_object(Sched *s, uint64_t segment, uint64_t offset, uint64_t *object
  */
 bool reader_follows(Sched *s, uint64_t *segment, uint64_t *offset);
 
+/* advice.c; drive thread, Sched.lock held. Whether to ask the drive in which order it reaches the waiting
+ * reads soonest, and doing so, which gives up the lock: they have ranks then, if the drive has an answer. */
+bool advice_is_due(Sched *s);
+void advice_ask(Sched *s);
+
 /* order.c; Sched.lock held. What is to be looked at again by itself lowers *deadline. */
-/* The read to be served now, out of the queue, or NULL. */
+/* The read to be served now, out of the queue, or NULL. Drive thread: gives up the lock if the drive is to be
+ * asked for its advice. */
 struct read_request *order_next(Sched *s, int64_t now, int64_t *deadline);
 /* Whether it is the writers' turn. commit: one is due. */
 bool order_may_write(Sched *s, bool commit, int64_t now, int64_t *deadline);
