@@ -219,6 +219,8 @@ void inode_attr(const struct inode *inode, struct tree_attr *attr)
                 .gid = inode->gid,
                 .nlink = inode->nlink,
                 .has_xattrs = inode->xattrs != NULL,
+                .has_crc32 = inode->has_crc32,
+                .crc32 = inode->crc32,
         };
 }
 
@@ -241,6 +243,8 @@ void inode_changed(Tree *t, struct inode *inode, bool data, int64_t now)
                 if (data)
                         inode->times.mtime = now;
         }
+        if (data && S_ISREG(inode->mode))
+                xattrs_forget_hashes(t, inode);
         /* Without a name it will not be in any index. */
         if (inode->nlink > 0)
                 t->changes++;
