@@ -297,10 +297,12 @@ static bool write_next(Sched *s, int64_t now, int64_t *deadline)
 
 static bool commit_if_due(Sched *s, bool due)
 {
+        /* What changes while callers of the last commit are told is in the next one. */
+        bool stop = s->stop;
         if (!due)
                 return false;
         commit(s);
-        if (s->stop && s->jobs.length + s->sealed.length + s->open.length + s->syncs.length == 0)
+        if (stop && s->jobs.length + s->sealed.length + s->open.length + s->syncs.length == 0)
                 s->finished = true;
         return true;
 }

@@ -16,6 +16,9 @@ static bool crc_of(struct fixture *fx, uint64_t ino, uint32_t *crc)
 static void assert_crc(struct fixture *fx, uint64_t ino, const uint8_t *content, size_t size)
 {
         uint32_t crc;
+        struct tree_attr attr;
+        g_assert_cmpint(tree_getattr(fx->tree, ino, &attr), ==, 0);
+        g_assert_cmpuint(attr.size, ==, size);
         g_assert_true(crc_of(fx, ino, &crc));
         g_assert_cmphex(crc, ==, hash_crc(0, content, size));
 }
