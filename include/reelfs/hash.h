@@ -26,8 +26,16 @@ void hash_crc_to_text(uint32_t crc, char text[HASH_CRC_TEXT_LENGTH + 1]);
 bool hash_crc_from_text(const void *text, size_t length, uint32_t *crc);
 
 #define HASH_SHA256_TEXT_LENGTH (2 * SHA256_DIGEST_SIZE)
+/* Of a file, while its bytes come in their order. */
+struct hash_sha256 {
+        struct sha256_ctx ctx;
+        uint64_t at; /* bytes so far */
+};
+struct hash_sha256 *hash_sha256_new(void);
+/* *sha becomes NULL if these bytes are not the next. NULL: nothing is done. */
+void hash_sha256_put(struct hash_sha256 **sha, uint64_t offset, const void *data, size_t size);
 /* Of what was put into it so far; it can go on. */
-void hash_sha256_to_text(const struct sha256_ctx *sha, char text[HASH_SHA256_TEXT_LENGTH + 1]);
+void hash_sha256_to_text(const struct hash_sha256 *sha, char text[HASH_SHA256_TEXT_LENGTH + 1]);
 
 /* ---- A file of which parts are known: sorted, not overlapping, and neighbours are joined. All zero: nothing
  * is known. */

@@ -43,9 +43,28 @@ bool hash_crc_from_text(const void *text, size_t length, uint32_t *crc)
         return true;
 }
 
-void hash_sha256_to_text(const struct sha256_ctx *sha, char text[HASH_SHA256_TEXT_LENGTH + 1])
+struct hash_sha256 *hash_sha256_new(void)
 {
-        struct sha256_ctx copy = *sha;
+        struct hash_sha256 *sha = g_new0(struct hash_sha256, 1);
+        sha256_init(&sha->ctx);
+        return sha;
+}
+
+void hash_sha256_put(struct hash_sha256 **sha, uint64_t offset, const void *data, size_t size)
+{
+        if (!*sha)
+                return;
+        if ((*sha)->at != offset) {
+                g_clear_pointer(sha, g_free);
+                return;
+        }
+        sha256_update(&(*sha)->ctx, size, data);
+        (*sha)->at += size;
+}
+
+void hash_sha256_to_text(const struct hash_sha256 *sha, char text[HASH_SHA256_TEXT_LENGTH + 1])
+{
+        struct sha256_ctx copy = sha->ctx;
         uint8_t digest[SHA256_DIGEST_SIZE];
         sha256_digest(&copy, sizeof(digest), digest);
         for (size_t i = 0; i < sizeof(digest); i++)

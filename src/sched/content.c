@@ -9,21 +9,14 @@
 /* Of bytes that are overwritten, how many are looked for at once. */
 #define OLD_MAX ((size_t)4 << 20)
 
-struct content_sha {
-        struct sha256_ctx ctx;
-        uint64_t at; /* of the file, the bytes before it are in ctx */
-};
-
 /* ---- What is known */
 
 static void begin_sha(SchedFile *f)
 {
         struct content *c = &f->content;
         g_clear_pointer(&c->sha, g_free);
-        if (f->sched->options.hash != SCHED_HASH_SHA256)
-                return;
-        c->sha = g_new0(struct content_sha, 1);
-        sha256_init(&c->sha->ctx);
+        if (f->sched->options.hash == SCHED_HASH_SHA256)
+                c->sha = hash_sha256_new();
 }
 
 void content_begin(SchedFile *f)
@@ -77,22 +70,12 @@ void content_cut(SchedFile *f, uint64_t offset, uint64_t length)
                 begin_sha(f);
 }
 
-static void add_to_sha(struct content *c, uint64_t offset, const void *data, size_t size)
-{
-        if (c->sha && c->sha->at == offset) {
-                sha256_update(&c->sha->ctx, size, data);
-                c->sha->at += size;
-        } else if (c->sha) {
-                g_clear_pointer(&c->sha, g_free);
-        }
-}
-
 void content_put(SchedFile *f, uint64_t offset, const void *data, size_t size)
 {
         struct content *c = &f->content;
         if (!c->begun)
                 return;
-        add_to_sha(c, offset, data, size);
+        hash_sha256_put(&c->sha, offset, data, size);
         hash_parts_put_data(&c->parts, offset, data, size);
 }
 
@@ -107,7 +90,7 @@ static uint32_t staged_crc(
                 n = MIN(n, end - at);
                 crc = hash_crc(crc, bytes, n);
                 if (sha_of)
-                        add_to_sha(sha_of, of_file, bytes, n);
+                        hash_sha256_put(&sha_of->sha, of_file, bytes, n);
                 at += n;
                 of_file += n;
         }
@@ -167,7 +150,7 @@ void content_settle(SchedFile *f)
                 return;
         bool ordered = c->sha && c->sha->at == attr.size;
         if (ordered)
-                hash_sha256_to_text(&c->sha->ctx, sha);
+                hash_sha256_to_text(c->sha, sha);
         /* Without memory the file goes without. */
         (void)tree_set_hash(f->sched->tree, f->ino, crc, ordered ? sha : NULL);
 }

@@ -62,7 +62,7 @@ struct loan {
 /* What is known of a file's bytes as they are now (content.c). */
 struct content {
         struct hash_parts parts;
-        struct content_sha *sha; /* of the bytes from the front on, while they come in order; or NULL */
+        struct hash_sha256 *sha; /* of the bytes from the front on, while they come in order; or NULL */
         bool begun;              /* what the tree knows was taken over */
 };
 

@@ -43,14 +43,16 @@ static void test_text(void)
         g_assert_cmphex(crc, ==, 0xbf43926);
         g_assert_false(hash_crc_from_text("0bf4392", 7, &crc));
         g_assert_false(hash_crc_from_text("0x0bf439", 8, &crc));
-        struct sha256_ctx sha;
-        sha256_init(&sha);
-        sha256_update(&sha, 3, (const uint8_t *)"abc"); /* FIPS 180-4's example */
+        struct hash_sha256 *sha = hash_sha256_new();
+        hash_sha256_put(&sha, 0, "ab", 2);
+        hash_sha256_put(&sha, 2, "c", 1);
         for (int i = 0; i < 2; i++) {
-                hash_sha256_to_text(&sha, sha_text);
+                hash_sha256_to_text(sha, sha_text); /* FIPS 180-4's example */
                 g_assert_cmpstr(
                         sha_text, ==, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
         }
+        hash_sha256_put(&sha, 4, "d", 1);
+        g_assert_null(sha);
 }
 
 #define SIZE 3000
