@@ -154,7 +154,7 @@ static void sync_done(void *ctx, int error)
 static void sync_file(fuse_req_t req, SchedFile *f)
 {
         fuse_req_interrupt_func(req, interrupted, req);
-        sched_sync(frontend_of(req)->sched, f, sync_done, req);
+        sched_fsync(frontend_of(req)->sched, f, sync_done, req);
 }
 
 static void op_fsync(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_info *fi)

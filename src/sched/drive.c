@@ -170,6 +170,7 @@ static void commit(Sched *s)
 {
         GQueue asked = s->syncs;
         g_queue_init(&s->syncs);
+        s->sync_now = false;
         s->committing = s->drawing = true;
         stream_seal(s);
         uint64_t jobs = s->sequence;
@@ -200,9 +201,19 @@ static void commit(Sched *s)
         answer(s, &asked, r ?: s->error);
 }
 
+/* Whether those who wait for a commit to share have waited long enough. */
+static bool group_due(Sched *s, int64_t now, int64_t *deadline)
+{
+        if (s->syncs.length == 0)
+                return false;
+        int64_t due = s->commits > 0 ? s->committed_at + SCHED_GROUP_S * 1000 * MS : now;
+        *deadline = MIN(*deadline, due);
+        return now >= due;
+}
+
 static bool commit_due(Sched *s, int64_t now, int64_t *deadline)
 {
-        if (s->syncs.length > 0 || s->stop)
+        if (s->sync_now || s->stop || group_due(s, now, deadline))
                 return true;
         if (s->options.commit_s == 0 || s->broken || s->read_only)
                 return false;

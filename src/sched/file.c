@@ -71,6 +71,10 @@ void sched_release(SchedFile *f)
         pthread_mutex_lock(&s->lock);
         file_use(f);
         bool last = --f->opens == 0;
+        if (last && s->options.commit_on_close && f->counted == s->drawn) {
+                s->sync_now = true;
+                pthread_cond_signal(&s->work);
+        }
         if (last && f->stage)
                 stage_seal(f->stage, false);
         if (last && s->stream.owner == f)

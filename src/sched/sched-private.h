@@ -174,6 +174,7 @@ struct Sched {
         GHashTable *differing; /* inode numbers of files that are not what was written */
         uint64_t next_stage;
         GQueue open, sealed, jobs, reads, syncs;
+        bool sync_now; /* somebody waits for a commit that may not be put off */
         uint64_t sequence;
         unsigned waiters;
 

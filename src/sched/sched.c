@@ -133,7 +133,7 @@ void sched_free(Sched *s)
         release(s);
 }
 
-void sched_sync(Sched *s, SchedFile *f, sched_sync_done done, void *ctx)
+static void sync_later(Sched *s, SchedFile *f, bool now, sched_sync_done done, void *ctx)
 {
         struct sync_request *q = g_new0(struct sync_request, 1);
         *q = (struct sync_request){ f, done, ctx };
@@ -144,6 +144,7 @@ void sched_sync(Sched *s, SchedFile *f, sched_sync_done done, void *ctx)
                 if (f)
                         file_use(f);
                 g_queue_push_tail_link(&s->syncs, &q->link);
+                s->sync_now |= now;
                 pthread_cond_signal(&s->work);
         }
         pthread_mutex_unlock(&s->lock);
@@ -151,6 +152,32 @@ void sched_sync(Sched *s, SchedFile *f, sched_sync_done done, void *ctx)
                 g_free(q);
                 done(ctx, -EIO);
         }
+}
+
+void sched_sync(Sched *s, SchedFile *f, sched_sync_done done, void *ctx)
+{
+        sync_later(s, f, true, done, ctx);
+}
+
+/* What is known of it already. */
+static int told_by_sync(Sched *s, SchedFile *f)
+{
+        pthread_mutex_lock(&s->lock);
+        int r = s->error;
+        if (f) {
+                r = f->sync_error ?: r;
+                f->sync_error = 0;
+        }
+        pthread_mutex_unlock(&s->lock);
+        return r;
+}
+
+void sched_fsync(Sched *s, SchedFile *f, sched_sync_done done, void *ctx)
+{
+        if (s->options.fsync == SCHED_FSYNC_LAZY)
+                done(ctx, told_by_sync(s, f));
+        else
+                sync_later(s, f, s->options.fsync == SCHED_FSYNC_COMMIT, done, ctx);
 }
 
 void sched_cancel(Sched *s, void *ctx)
