@@ -31,9 +31,11 @@ struct Volume {
         Tree *tree;         /* borrowed, for the reserve; the one that volume_open gave */
         uint64_t content;   /* first object behind the labels */
         uint64_t filemarks; /* before the end of data */
-        bool at_end;        /* the tape is there, for sure */
-        bool open_tail;     /* no filemark is right before it, though one has to be */
-        uint64_t writing;   /* id of the segment that is half written; 0: none */
+        bool newer_damaged; /* an index behind the one that was loaded is not valid, though it was finished */
+        uint64_t data_end; /* what find_index found: past this there is nothing; 0: there is no end of data */
+        bool at_end;       /* the tape is there, for sure */
+        bool open_tail;    /* no filemark is right before it, though one has to be */
+        uint64_t writing;  /* id of the segment that is half written; 0: none */
         bool never_written; /* mounted read-only, for whatever reason */
         int append_error;   /* sticky: no more data. 0, -ENOSPC or -EIO */
         int commit_error;   /* sticky: no more indexes either */
@@ -110,8 +112,10 @@ int labels_write(Tape *tape, const struct label *label, bool overwrite, uint64_t
 
 /* Loads the index that begins at object start, where the tape is, and those it builds on, into v and *tree;
  * the end of data then is behind it. -EUCLEAN, -EIO, -ENODATA: there is no valid one; why says what is wrong
- * with one of this volume's, and is empty if it is none. */
-int volume_load_index(Volume *v, uint64_t start, Tree **tree, char why[static INDEX_WHY_MAX]);
+ * with one of this volume's, and is empty if it is none, or the beginning of one, as a crash leaves it.
+ * *generation: what its token is for; 0: none. A file may be a copy of an index: of one before it. */
+int volume_load_index(
+        Volume *v, uint64_t start, Tree **tree, uint64_t *generation, char why[static INDEX_WHY_MAX]);
 /* Errors that say something about a piece of tape, not about the drive or memory. */
 bool volume_is_damage(int error);
 
@@ -125,6 +129,17 @@ int reel_find_index(Volume *v, Tree **tree, char why[static VOLUME_WHY_MAX]);
  * after errors that were logged. */
 int volume_load(Tape *tape, bool read_only, enum volume_hint hint, Volume **ret, Tree **tree,
         char why[static VOLUME_WHY_MAX]);
+
+/* Names in the order of their data; only before anybody lists. */
+void volume_sort_tree(Volume *v, Tree *tree);
+
+/* ---- recover.c. (drive) */
+
+/* Whether something follows the index that was loaded, and the volume may be written to. */
+bool volume_is_recoverable(Volume *v);
+/* Rolls forward over it, and writes an index. What was found is logged. 0, though the volume may be read-only
+ * still, with the reason. */
+int volume_recover(Volume *v, Tree *tree, const struct volume_progress *progress);
 
 /* ---- memory.c. (drive) */
 
