@@ -44,7 +44,8 @@ static void summarize(const struct job *job, const struct restore_progress *p)
         if (!job->quiet && p->skipped > 0)
                 printf("%s file%s complete already\n", skipped, p->skipped == 1 ? " was" : "s were");
         if (!job->quiet && p->verified > 0)
-                printf("%s of them were compared with their hashes\n", verified);
+                printf("%s of them compared with %s\n", verified,
+                        p->verified == 1 ? "its hash" : "their hashes");
         if (p->differing > 0)
                 log_message(LOG_ERR, 0, "%s file%s not what was written", differing,
                         p->differing == 1 ? " is" : "s are");

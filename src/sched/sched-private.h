@@ -349,12 +349,12 @@ void reader_clear(Sched *s);
 void reader_serve(Sched *s, struct read_request *r);
 bool reader_wants_ahead(Sched *s); /* Sched.lock */
 void reader_ahead(Sched *s);
-/* Of bytes of the file, if they are in memory; -EAGAIN: they are not. SchedFile.lock. */
-int reader_crc(SchedFile *f, uint64_t offset, size_t size, uint32_t *crc);
 /* A LOCATE that costs more than this is worth being avoided. */
 #define LOCATE_DEAR_NS INT64_C(20000000)
 /* Blocks up to which reading on takes the place of a LOCATE. */
 uint64_t reader_near(Sched *s);
+/* Of bytes of the file, if they are in memory; -EAGAIN: they are not. SchedFile.lock. */
+int reader_crc(SchedFile *f, uint64_t offset, size_t size, uint32_t *crc);
 /* The bytes are in a slab. Sched.lock. */
 bool reader_holds(Sched *s, uint64_t segment, uint64_t offset);
 /* The logical object that holds byte offset of segment. False: it is not on the tape. */

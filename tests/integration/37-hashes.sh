@@ -152,7 +152,7 @@ expect_two() {
 expect_two "$REELFS" verify "$tape"
 grep -q '^107 files are what was written' "$work/stdout" || fail "$(<"$work/stdout")"
 expect_two "$REELFS" restore "$tape" "$work/restored"
-grep -q '^107 of them were compared' "$work/stdout" || fail "$(<"$work/stdout")"
+grep -q '^107 of them compared with their hashes' "$work/stdout" || fail "$(<"$work/stdout")"
 diff -rq "$work/source" "$work/restored" >"$work/diff" || true
 grep -q pieces "$work/diff" && grep -q many/17 "$work/diff" && [[ $(grep -c differ "$work/diff") -eq 2 ]] ||
     fail "$(<"$work/diff")"
