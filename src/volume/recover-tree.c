@@ -172,10 +172,11 @@ static int add_file(struct recovery *r, const struct found *f, const struct pack
         const struct tree_extent e = { 0, a->size, f->id, offset };
         uint64_t ino;
         int error = make(r->tree, parent, name, a->mode, a->uid, a->gid, a->times.ctime, &ino);
-        if (error == 0)
-                error = set_xattrs(r, ino, m);
         if (error == 0 && a->size > 0)
                 error = tree_put_extent(r->tree, ino, &e, 0);
+        /* Afterwards, as one of them is the hash of its data. */
+        if (error == 0)
+                error = set_xattrs(r, ino, m);
         if (error < 0)
                 return error;
         r->counts.files++;

@@ -248,7 +248,10 @@ static void test_packs(void)
                 255, 255 };
         const struct pack_xattr xattrs[] = { { "user.a", "b\0c", 3 },
                 { ACL_XATTR_ACCESS, acl, sizeof(acl) } };
-        const struct pack_member m = { "new/er/with", NULL, &attr, xattrs, 2 };
+        struct tree_attr hashed = attr;
+        const struct pack_member m = { "new/er/with", NULL, &hashed, xattrs, 2 };
+        hashed.has_crc32 = true;
+        hashed.crc32 = 0x01abcdef;
         struct rig r;
         struct tree_attr a, b;
         uint64_t id;
@@ -293,6 +296,10 @@ static void test_packs(void)
         g_assert_cmpint(a.times.mtime, ==, attr.times.mtime);
         g_assert_cmpint(a.times.atime, ==, attr.times.atime);
         g_assert_cmpint(a.times.ctime, ==, attr.times.ctime);
+        g_assert_true(a.has_crc32);
+        g_assert_cmphex(a.crc32, ==, 0x01abcdef);
+        get(&r, "new/er/file", &b);
+        g_assert_false(b.has_crc32);
         void *value;
         size_t size;
         g_assert_cmpint(tree_xattr_get(r.tree, a.ino, "user.a", &value, &size), ==, 0);
