@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
 #include <inttypes.h>
+#include <linux/fs.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -64,14 +65,20 @@ static int lost_and_found(struct recovery *r, uint64_t *ino)
         return make(r->tree, TREE_ROOT, name, S_IFDIR | 0700, 0, 0, r->now, ino);
 }
 
-static int displace(struct recovery *r, uint64_t parent, const char *name)
+/* Moves it to lost+found, to the name it is known by or one like that. */
+static int displace_as(struct recovery *r, uint64_t parent, const char *name, const char *known)
 {
         uint64_t directory;
         int error = lost_and_found(r, &directory);
         if (error < 0)
                 return error;
-        g_autofree char *new_name = free_name(r->tree, directory, name, NULL);
+        g_autofree char *new_name = free_name(r->tree, directory, known, NULL);
         return tree_rename(r->tree, parent, name, directory, new_name, 0, r->now);
+}
+
+static int displace(struct recovery *r, uint64_t parent, const char *name)
+{
+        return displace_as(r, parent, name, name);
 }
 
 static int set_text(struct recovery *r, uint64_t ino, const char *name, const char *text)
@@ -156,6 +163,40 @@ static int make_way(struct recovery *r, uint64_t parent, const char *name, uint6
         return error < 0 ? error : tree_unlink(r->tree, parent, name, now);
 }
 
+/* The same for a file whose data may turn out to be cut off: an older one only steps aside. */
+static int take_place(struct recovery *r, uint64_t parent, const char *name, int64_t now)
+{
+        struct tree_attr attr;
+        if (look(r->tree, parent, name, &attr) < 0 || S_ISDIR(attr.mode))
+                return make_way(r, parent, name, 0, now);
+        char *aside = free_name(r->tree, parent, ".reelfs-replaced", NULL);
+        int error = tree_rename(r->tree, parent, name, parent, aside, 0, now);
+        if (error < 0)
+                g_free(aside);
+        else
+                r->last.aside = aside;
+        return error;
+}
+
+/* The last file is there as a whole: what it has replaced goes. */
+static int settle_last(struct recovery *r)
+{
+        g_autofree char *aside = g_steal_pointer(&r->last.aside);
+        r->last.ino = 0;
+        return aside ? tree_unlink(r->tree, r->last.parent, aside, r->now) : 0;
+}
+
+/* It is not: what it should have replaced has its place again. */
+static int give_back(struct recovery *r)
+{
+        g_autofree char *aside = g_steal_pointer(&r->last.aside);
+        if (!aside)
+                return 0;
+        int error = tree_rename(
+                r->tree, r->last.parent, aside, r->last.parent, r->last.name, RENAME_EXCHANGE, r->now);
+        return error < 0 ? error : displace_as(r, r->last.parent, aside, r->last.name);
+}
+
 static int set_xattrs(struct recovery *r, uint64_t ino, const struct pack_member *m)
 {
         int error = 0;
@@ -183,6 +224,8 @@ static int add_file(struct recovery *r, const struct found *f, const struct pack
         r->last.ino = ino;
         r->last.offset = offset;
         r->last.size = a->size;
+        r->last.parent = parent;
+        g_strlcpy(r->last.name, name, sizeof(r->last.name));
         return tree_setattr(r->tree, ino,
                 TREE_SET_MODE | TREE_SET_MTIME | TREE_SET_ATIME | TREE_SET_CTIME | TREE_SET_BTIME, a, NULL);
 }
@@ -208,13 +251,15 @@ static int add_link(struct recovery *r, const struct pack_member *m, uint64_t pa
 int recover_member(struct recovery *r, const struct found *f, const struct pack_member *m, uint64_t offset)
 {
         char name[TREE_NAME_MAX + 1];
-        uint64_t parent;
-        int error = find_parent(r, m->path, m->attr, &parent, name);
+        uint64_t parent = 0;
+        int error = settle_last(r);
+        if (error == 0)
+                error = find_parent(r, m->path, m->attr, &parent, name);
         if (error < 0)
                 return tree_error(error);
         if (m->link)
                 return tree_error(add_link(r, m, parent, name));
-        error = make_way(r, parent, name, 0, m->attr->times.ctime);
+        error = take_place(r, parent, name, m->attr->times.ctime);
         return tree_error(error < 0 ? error : add_file(r, f, m, offset, parent, name));
 }
 
@@ -222,9 +267,9 @@ int recover_pack_end(struct recovery *r, const struct found *f)
 {
         uint64_t ino = r->last.ino, kept = f->length > r->last.offset ? f->length - r->last.offset : 0;
         struct tree_attr attr;
-        r->last.ino = 0;
         if (ino == 0 || kept >= r->last.size || tree_getattr(r->tree, ino, &attr) < 0)
-                return 0;
+                return tree_error(settle_last(r));
+        r->last.ino = 0;
         g_autofree char *text = g_strdup_printf("of %" PRIu64 " bytes the first %" PRIu64
                                                 " are on the tape; the volume was not closed",
                 r->last.size, kept);
@@ -233,6 +278,8 @@ int recover_pack_end(struct recovery *r, const struct found *f)
                 error = set_text(r, ino, XATTR_LOST, text);
         if (error == 0)
                 error = tree_setattr(r->tree, ino, TREE_SET_MTIME | TREE_SET_CTIME, &attr, NULL);
+        if (error == 0)
+                error = give_back(r);
         r->counts.incomplete++;
         return tree_error(error);
 }

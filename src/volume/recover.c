@@ -227,5 +227,6 @@ int volume_recover(Volume *v, Tree *tree, const struct volume_progress *progress
         struct recovery r = { .v = v, .tree = tree, .now = now_ns() };
         int error = roll_forward(&r, progress);
         g_free(r.found);
+        g_free(r.last.aside);
         return error;
 }

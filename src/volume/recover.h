@@ -12,18 +12,22 @@ struct recovery {
         size_t n, allocated;
         struct {
                 uint64_t ino, offset, size;
-        } last; /* file of the pack at hand; its data may be cut off */
+                uint64_t parent;
+                char name[TREE_NAME_MAX + 1];
+                char *aside; /* beside it, the file whose place it has taken; NULL: none */
+        } last;              /* file of the pack at hand; its data may be cut off */
         struct {
                 uint64_t packs, files, nameless, bytes; /* of those without a name */
                 uint64_t incomplete, damaged, foreign, indexes;
         } counts;
 };
 
-/* Puts a member of pack f into the tree. What is older at its path makes room: files are replaced, a
- * directory moves to lost+found, as does a file where a directory has to be. Errors: -ENOMEM; -EUCLEAN: it
- * cannot be. */
+/* Puts a member of pack f into the tree. What is older at its path makes room: files are replaced by those
+ * that are there as a whole, a directory moves to lost+found, as does a file where a directory has to be.
+ * Errors: -ENOMEM; -EUCLEAN: it cannot be. */
 int recover_member(struct recovery *r, const struct found *f, const struct pack_member *m, uint64_t offset);
-/* Pack f has ended: its last file gets the bytes that there are. */
+/* Pack f has ended: its last file gets the bytes that there are. If they are not all, and there was an older
+ * one, that one stays, and this one moves to lost+found. */
 int recover_pack_end(struct recovery *r, const struct found *f);
 /* A file in lost+found for segment f, which has this id from now on. -ENOMEM. */
 int recover_nameless(struct recovery *r, const struct found *f, uint64_t id);

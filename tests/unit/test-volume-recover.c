@@ -431,6 +431,34 @@ static void test_torn_pack(void)
         rig_clear(&r);
 }
 
+/* What was committed is not given up for a file that is there in part. */
+static void test_torn_replacement(void)
+{
+        struct rig r;
+        struct tree_attr a, old;
+        uint64_t id;
+        start(&r, NULL);
+        get(&r, "old", &old);
+        g_autoptr(GByteArray) b = g_byte_array_new();
+        pack_begin(&r, b, &id);
+        pack_add(b, "old", NULL, 100, 2);
+        pack_add(b, "old", NULL, 200000, 3);
+        pack_put_end(b);
+        write_segment(&r, id, b, true);
+        crash(&r, tape_end(&r) - 2);
+        recover(&r, "1 pack with 2 files, 1 file cut off");
+        verify(&r, "old", 100, 2);
+        get(&r, "lost+found/old", &a);
+        g_assert_cmpuint(a.size, >, 0);
+        g_assert_cmpuint(a.size, <, 200000);
+        verify(&r, "lost+found/old", a.size, 3);
+        g_autofree char *lost = xattr_text(&r, "lost+found/old", "user.reelfs-lost");
+        g_assert_nonnull(strstr(lost, "of 200000 bytes the first"));
+        g_autofree char *all = names(&r);
+        g_assert_null(strstr(all, "reelfs-replaced"));
+        rig_clear(&r);
+}
+
 /* Not even the first header is there as a whole; blocks are so small that a header takes several. */
 static void test_torn_head(void)
 {
@@ -803,6 +831,7 @@ int main(int argc, char **argv)
         g_test_add_func("/volume-recover/lookalikes", test_lookalikes);
         g_test_add_func("/volume-recover/nameless", test_nameless);
         g_test_add_func("/volume-recover/torn-pack", test_torn_pack);
+        g_test_add_func("/volume-recover/torn-replacement", test_torn_replacement);
         g_test_add_func("/volume-recover/torn-head", test_torn_head);
         g_test_add_func("/volume-recover/open-tail", test_open_tail);
         g_test_add_func("/volume-recover/torn-index", test_torn_index);
