@@ -57,12 +57,14 @@ static void forget_mount(const char *mountpoint)
                 cli_utab_remove(mountpoint);
 }
 
-/* The drive writes its own directory of the tape when it rewinds. */
+/* The drive writes its own directory of the tape when it rewinds. The tree is freed later: somebody waits for
+ * the drive, and a large one takes a while. */
 static int on_close(void *ctx)
 {
         struct daemon *d = ctx;
         int r = tape_rewind(d->v.tape);
-        cli_volume_close(&d->v);
+        volume_close(g_steal_pointer(&d->v.volume));
+        tape_close(g_steal_pointer(&d->v.tape));
         forget_mount(d->config->mount.mountpoint);
         return r;
 }
@@ -128,8 +130,10 @@ static int serve(struct daemon *d)
         if (r == 0)
                 r = open_volume(d);
         if (r == 0)
-                return mount_serve(d->v.volume, d->v.tree, options, &hooks, d);
-        on_close(d);
+                r = mount_serve(d->v.volume, d->v.tree, options, &hooks, d);
+        else
+                on_close(d);
+        tree_free(d->v.tree);
         return r;
 }
 

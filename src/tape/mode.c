@@ -12,6 +12,7 @@
 #include "private.h"
 
 #define DESCRIPTOR_LENGTH 8
+#define SUBPAGES 0x40 /* SPF */
 #define PAGE_ALL 0x3f
 #define PAGE_COMPRESSION 0x0f
 #define PAGE_DEVICE_CONFIGURATION 0x10
@@ -40,7 +41,8 @@ static size_t reply_length(const Tape *t, const struct tape_command *cmd)
         return MIN(stated, cmd->iov.iov_len);
 }
 
-static int parse_reply(const Tape *t, const struct tape_command *cmd, uint8_t page, struct tape_mode *mode)
+static int parse_reply(
+        const Tape *t, const struct tape_command *cmd, uint8_t page, uint8_t subpage, struct tape_mode *mode)
 {
         const struct header *h = header_of(t);
         const uint8_t *p = t->scratch;
@@ -56,17 +58,21 @@ static int parse_reply(const Tape *t, const struct tape_command *cmd, uint8_t pa
                 mode->block_length = sg_get_unaligned_be24(p + h->size + 5);
         }
         size_t at = h->size + descriptors;
-        if (length >= at + 2 && (p[at] & 0x3f) == page)
-                mode->page_length = MIN(MIN(2 + (size_t)p[at + 1], length - at), sizeof(mode->page));
+        if (length >= at + 4 && subpage && (p[at] & 0x7f) == (SUBPAGES | page) && p[at + 1] == subpage)
+                mode->page_length = 4 + (size_t)sg_get_unaligned_be16(p + at + 2);
+        else if (length >= at + 2 && !subpage && (p[at] & 0x7f) == page)
+                mode->page_length = 2 + (size_t)p[at + 1];
+        mode->page_length = MIN(MIN(mode->page_length, length - MIN(at, length)), sizeof(mode->page));
         memcpy(mode->page, p + at, mode->page_length);
         return 0;
 }
 
-static void init_sense(Tape *t, uint8_t page, struct tape_command *cmd)
+static void init_sense(Tape *t, uint8_t page, uint8_t subpage, struct tape_command *cmd)
 {
         const struct header *h = header_of(t);
         command_init(cmd, h->sense);
         cmd->c.cdb[2] = page;
+        cmd->c.cdb[3] = subpage;
         command_data(t, cmd, TRANSPORT_IN, h->max_reply);
         if (t->mode6)
                 cmd->c.cdb[4] = (uint8_t)h->max_reply;
@@ -83,11 +89,11 @@ static bool fall_back_to_6(Tape *t, const struct tape_command *cmd)
         return true;
 }
 
-int mode_sense(Tape *t, uint8_t page, struct tape_mode *mode)
+int mode_sense(Tape *t, uint8_t page, uint8_t subpage, struct tape_mode *mode)
 {
         struct tape_command cmd;
         do {
-                init_sense(t, page, &cmd);
+                init_sense(t, page, subpage, &cmd);
                 int r = command_run(t, &cmd);
                 if (r < 0)
                         return r;
@@ -96,7 +102,7 @@ int mode_sense(Tape *t, uint8_t page, struct tape_mode *mode)
                 return -EOPNOTSUPP;
         if (cmd.sense.outcome != TAPE_GOOD)
                 return command_fail(t, &cmd);
-        int r = parse_reply(t, &cmd, page, mode);
+        int r = parse_reply(t, &cmd, page, subpage, mode);
         return r < 0 ? log_error_errno(r, "%s: the drive's modes cannot be read", t->address) : 0;
 }
 
@@ -120,7 +126,7 @@ static void init_select(Tape *t, const struct tape_mode *mode, struct tape_comma
         sg_put_unaligned_be24(mode->block_length, p + h->size + 5);
         if (mode->page_length) {
                 memcpy(p + h->size + DESCRIPTOR_LENGTH, mode->page, mode->page_length);
-                p[h->size + DESCRIPTOR_LENGTH] &= 0x3f;
+                p[h->size + DESCRIPTOR_LENGTH] &= 0x7f;
         }
 }
 
@@ -142,7 +148,7 @@ int mode_probe(Tape *t)
         static const uint8_t pages[] = { PAGE_DEVICE_CONFIGURATION, PAGE_ALL, 0 };
         int r = -EOPNOTSUPP;
         for (size_t i = 0; i < G_N_ELEMENTS(pages) && r == -EOPNOTSUPP; i++)
-                r = mode_sense(t, pages[i], &t->mode);
+                r = mode_sense(t, pages[i], 0, &t->mode);
         if (r < 0)
                 return r;
         t->mode.page_length = 0;
@@ -212,7 +218,7 @@ int tape_set_block_length(Tape *t, uint32_t length)
 int tape_set_compression(Tape *t, bool on)
 {
         struct tape_mode mode;
-        int r = mode_sense(t, PAGE_COMPRESSION, &mode);
+        int r = mode_sense(t, PAGE_COMPRESSION, 0, &mode);
         if (r == -EOPNOTSUPP)
                 return 0;
         if (r < 0)
@@ -253,6 +259,8 @@ int mode_restore(Tape *t)
                 r = mode_select(t, &t->mode);
         if (r == 0 && t->compression >= 0)
                 r = tape_set_compression(t, t->compression);
+        if (r == 0)
+                r = warning_restore(t);
         if (r == 0 && t->locked)
                 r = medium_lock(t, true);
         return r;

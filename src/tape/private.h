@@ -59,6 +59,7 @@ enum operation {
         OP_GENERATE_ORDER,
         OP_READ_ATTRIBUTE,
         OP_WRITE_ATTRIBUTE,
+        OP_ALLOW_OVERWRITE,
         OP_RESERVE6,
         OP_RELEASE6,
         OP_PERSISTENT_IN,
@@ -91,9 +92,12 @@ struct Tape {
         uint64_t
                 end; /* object number of the end of data, where we have written or found it, or END_UNKNOWN */
         enum spacing spacing;
-        bool early_warning;            /* of the last write */
-        bool no_log, no_attributes;    /* the drive lacks the commands */
-        unsigned capacity_source;      /* see tape_get_capacity */
+        bool early_warning; /* of the last write */
+        uint64_t warned_at; /* object from which on the programmed early warning holds, or END_UNKNOWN */
+        bool warning_set;
+        uint16_t warning, former_warning; /* programmed, in units of 10^6 bytes: now, and as found */
+        bool no_log, no_attributes;       /* the drive lacks the commands */
+        unsigned capacity_source;         /* see tape_get_capacity */
         unsigned timeouts[OPERATIONS]; /* s; by operation, where the drive asks for more than we would wait */
         uint64_t alerts_seen;          /* TapeAlert flags; bit 0 is flag 1 */
         bool no_alerts, watch_alerts, alerts_due;
@@ -143,8 +147,8 @@ int command_fail(Tape *t, const struct tape_command *cmd);
 int command_do(Tape *t, struct tape_command *cmd);
 
 /* ---- mode.c */
-/* -EOPNOTSUPP, not logged: the drive has no such page. */
-int mode_sense(Tape *t, uint8_t page, struct tape_mode *mode);
+/* -EOPNOTSUPP, not logged: the drive has no such page. subpage: 0: the page itself. */
+int mode_sense(Tape *t, uint8_t page, uint8_t subpage, struct tape_mode *mode);
 /* With the page, if page_length is not 0. */
 int mode_select(Tape *t, const struct tape_mode *mode);
 /* Reads what is in force into t->info and t->mode. */
@@ -159,6 +163,15 @@ void former_keep(const Tape *t, const struct tape_mode *mode);
 /* If the drive still has what a process set that did not restore it: t->former is from before that. */
 void former_recall(Tape *t);
 void former_forget(const Tape *t);
+
+/* ---- protect.c */
+/* What may be overwritten, into t->info. */
+int protect_probe(Tape *t);
+/* Early warning as tape_set_early_warning had it, after a reset; as it was before. */
+int warning_restore(Tape *t);
+void warning_put_back(Tape *t);
+/* After each write; the position is still the one before it. */
+void warning_note(Tape *t, const struct tape_sense *sense);
 
 /* ---- probe.c */
 /* TEST UNIT READY until it is or there is no tape; sets info.loaded. */

@@ -209,7 +209,7 @@ static int run_write(
         if (ends[outcome].moved)
                 t->end = END_UNKNOWN;
         t->unsynced |= ends[outcome].moved;
-        t->early_warning = cmd->sense.eom;
+        warning_note(t, &cmd->sense);
         if (did_all(cmd)) {
                 *done = x->count;
                 t->object += x->count;

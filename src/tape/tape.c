@@ -53,7 +53,7 @@ int tape_open(Transport *transport, const char *address, Tape **ret)
         t->transport = transport;
         t->address = g_strdup(address);
         t->compression = -1;
-        t->end = END_UNKNOWN;
+        t->end = t->warned_at = END_UNKNOWN;
         t->info.max_transfer = limits.max_transfer;
         t->outlives = limits.outlives;
         t->info.locate16 = t->info.locate10 = t->info.read_position = t->info.space16 = t->info.capacity =
@@ -95,6 +95,7 @@ void tape_close(Tape *t)
         if (!t->gone) {
                 t->opening = true;
                 restore_descriptor(t);
+                warning_put_back(t);
                 if (t->locked)
                         medium_lock(t, false);
                 reservation_release(t);
@@ -141,7 +142,7 @@ int tape_load(Tape *t)
 {
         t->opening = true;
         t->changed = false;
-        t->end = END_UNKNOWN;
+        t->end = t->warned_at = END_UNKNOWN;
         int r = load(t);
         t->opening = false;
         return r;

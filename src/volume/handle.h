@@ -39,6 +39,10 @@ struct Volume {
         int append_error;   /* sticky: no more data. 0, -ENOSPC or -EIO */
         int commit_error;   /* sticky: no more indexes either */
         bool left_out;      /* by the index being written: data that may still come */
+        struct index_chain {
+                uint64_t full_block; /* of the last full index; 0: there is none */
+                unsigned n;          /* incremental ones that are read behind it */
+        } chain;
 
         /* Guards what follows, which only the drive thread changes, but for segments, to which others add.
          * Taken with the tree's lock held, never the other way round. */
@@ -48,7 +52,8 @@ struct Volume {
         uint64_t next_id;
         struct volume_info info; /* but segments */
         struct index_size {
-                uint64_t length, names, memory, segments; /* of the last index, for the reserve of the next */
+                uint64_t length, names, memory,
+                        segments; /* of the last full index, to tell what the next takes */
         } last;
         uint64_t tree_changes;     /* when the last index was written */
         uint64_t end_at_index;     /* the end of data then */
@@ -100,7 +105,16 @@ int labels_identify(
 int labels_read_xml(Tape *tape, char **xml, size_t *length, uint64_t *end, char why[static LABEL_WHY_MAX]);
 /* Both labels of a volume that can be mounted. *content: first object behind them. */
 int labels_read(Tape *tape, struct label *label, uint64_t *content, char why[static LABEL_WHY_MAX]);
-int labels_write(Tape *tape, const struct label *label, uint64_t *content);
+int labels_write(Tape *tape, const struct label *label, bool overwrite, uint64_t *content);
+
+/* ---- load.c. (drive) */
+
+/* Loads the index that begins at object start, where the tape is, and those it builds on, into v and *tree;
+ * the end of data then is behind it. -EUCLEAN, -EIO, -ENODATA: there is no valid one; why says what is wrong
+ * with one of this volume's, and is empty if it is none. */
+int volume_load_index(Volume *v, uint64_t start, Tree **tree, char why[static INDEX_WHY_MAX]);
+/* Errors that say something about a piece of tape, not about the drive or memory. */
+bool volume_is_damage(int error);
 
 /* ---- find.c, of the reel profile. (drive) */
 int reel_find_index(Volume *v, Tree **tree, char why[static VOLUME_WHY_MAX]);

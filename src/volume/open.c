@@ -42,13 +42,10 @@ void volume_sort_tree(Volume *v, Tree *tree)
 /* The state that the next index is compared with. */
 static void note_loaded(Volume *v, Tree *tree)
 {
-        struct tree_counts counts;
         volume_sort_tree(v, tree);
-        tree_get_counts(tree, &counts);
         v->tree = tree;
         v->tree_changes = tree_changes(tree);
         v->end_at_index = v->end;
-        v->last = (struct index_size){ v->info.index_length, counts.names, counts.memory, v->segments.n };
 }
 
 int volume_load(Tape *tape, bool read_only, enum volume_hint hint, Volume **ret, Tree **tree,
