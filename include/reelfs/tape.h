@@ -72,9 +72,10 @@ struct tape_info {
         bool fixed_only;               /* cannot write variable blocks */
         bool locate16, locate10, read_position, space16, capacity;
         bool write_protected;
-        bool worm;                 /* what is on the tape stays there: writing is appending */
-        bool append_only;          /* the same, but see tape_allow_overwrite */
-        bool programmable_warning; /* see tape_set_early_warning */
+        bool worm;                      /* what is on the tape stays there: writing is appending */
+        bool append_only;               /* the same, but see tape_allow_overwrite */
+        bool has_protection, protected; /* see tape_set_protection: the drive has it; it is on */
+        bool programmable_warning;      /* see tape_set_early_warning */
         bool loaded;
         uint32_t block_length; /* in force now; 0: variable */
         uint8_t density;
@@ -103,6 +104,11 @@ int tape_lock_medium(Tape *t, bool lock);
  * Variable blocks are still possible with tape_*_block, unless the drive is fixed_only. -EMSGSIZE: outside
  * the drive's limits, or more than one command can move; both numbers are logged. */
 int tape_set_block_length(Tape *t, uint32_t length);
+/* Logical block protection: each block goes to the drive with its CRC32C, which the drive checks before it
+ * writes, and comes back with the one that it has stored. A block that was damaged on the way is written or
+ * read once more; then it is -EIO. Off at open and after tape_close. -EOPNOTSUPP (not logged): the drive has
+ * no CRC32C, or fixed blocks only. */
+int tape_set_protection(Tape *t, bool on);
 int tape_set_compression(Tape *t, bool on); /* mode page 0Fh; a drive that lacks it is not an error */
 
 /* Writes full blocks: iov_length(iov) is a multiple of the block length. Uses as few commands as the

@@ -43,6 +43,7 @@ static void report_drive(
                 report_size(r, "largest_block", info->max_block);
         report_size(r, "largest_transfer", info->max_transfer);
         report_bool(r, "fixed_blocks_only", info->fixed_only);
+        report_bool(r, "lbp", info->has_protection);
         if (info->reserved) {
                 char who[80];
                 tape_key_text(info->reserved_key, who, sizeof(who));

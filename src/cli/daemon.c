@@ -105,7 +105,8 @@ static int open_volume(struct daemon *d)
 {
         const struct volume_progress progress = { report_recovery, d };
         d->told = monotonic_ns();
-        int r = volume_open_with(d->v.tape, d->config->mount.read_only, &progress, &d->v.volume, &d->v.tree);
+        const struct mount_options *o = &d->config->mount;
+        int r = cli_volume_open_on(d->v.tape, o->address, o->read_only, &progress, &d->v);
         progress_clear();
         return r;
 }

@@ -130,16 +130,48 @@ static void init_select(Tape *t, const struct tape_mode *mode, struct tape_comma
         }
 }
 
+static int run_select(Tape *t, const struct tape_mode *mode, struct tape_command *cmd)
+{
+        do {
+                init_select(t, mode, cmd);
+                int r = command_run(t, cmd);
+                if (r < 0)
+                        return r;
+        } while (fall_back_to_6(t, cmd));
+        return 0;
+}
+
 int mode_select(Tape *t, const struct tape_mode *mode)
 {
         struct tape_command cmd;
-        do {
-                init_select(t, mode, &cmd);
-                int r = command_run(t, &cmd);
-                if (r < 0)
-                        return r;
-        } while (fall_back_to_6(t, &cmd));
+        int r = run_select(t, mode, &cmd);
+        if (r < 0)
+                return r;
         return cmd.sense.outcome == TAPE_GOOD ? 0 : command_fail(t, &cmd);
+}
+
+int mode_offer(Tape *t, const struct tape_mode *mode)
+{
+        struct tape_command cmd;
+        bool other_length = mode->block_length != t->mode.block_length;
+        if (other_length)
+                former_keep(t, mode);
+        int r = run_select(t, mode, &cmd);
+        if (r == 0 && cmd.sense.outcome != TAPE_GOOD)
+                r = cmd.sense.outcome == TAPE_ILLEGAL_REQUEST ? -EOPNOTSUPP : command_fail(t, &cmd);
+        if (r == 0 && other_length) {
+                t->mode.block_length = mode->block_length;
+                t->mode_changed = true;
+        } else if (other_length) {
+                former_keep(t, &t->mode);
+        }
+        return r;
+}
+
+/* As drives count it, with what follows each block on the way. */
+static uint32_t wire_length(const Tape *t, uint32_t length)
+{
+        return length ? length + t->protection : 0;
 }
 
 int mode_probe(Tape *t)
@@ -153,7 +185,7 @@ int mode_probe(Tape *t)
                 return r;
         t->mode.page_length = 0;
         t->info.write_protected = t->mode.device_specific & WRITE_PROTECT;
-        t->info.block_length = t->mode.block_length;
+        t->info.block_length = t->mode.block_length - MIN(t->mode.block_length, t->protection);
         t->info.density = t->mode.density;
         return 0;
 }
@@ -168,7 +200,7 @@ static int check_block_length(Tape *t, uint32_t length)
                 return log_error(-EMSGSIZE,
                         "%s: blocks of %" PRIu32 " bytes: the drive takes %" PRIu32 " to %" PRIu32,
                         t->address, length, i->min_block, max);
-        if (length > i->max_transfer)
+        if (length + t->protection > i->max_transfer)
                 return log_error(-EMSGSIZE, "%s: blocks of %" PRIu32 " bytes: one command moves at most %zu",
                         t->address, length, i->max_transfer);
         return 0;
@@ -194,7 +226,7 @@ int tape_set_block_length(Tape *t, uint32_t length)
         if (r < 0)
                 return r;
         struct tape_mode want = t->mode;
-        want.block_length = length;
+        want.block_length = wire_length(t, length);
         if (!(want.device_specific & BUFFERED_MODE))
                 want.device_specific |= BUFFERED_MODE_1;
         if (t->mode.has_descriptor && want.block_length == t->mode.block_length &&
@@ -204,13 +236,14 @@ int tape_set_block_length(Tape *t, uint32_t length)
         if (r < 0)
                 return r;
         r = mode_probe(t);
-        if (t->mode.block_length != length)
+        if (t->mode.block_length != want.block_length)
                 former_keep(t, &t->mode);
-        if (r == 0 && t->mode.has_descriptor && t->mode.block_length != length)
+        if (r == 0 && t->mode.has_descriptor && t->mode.block_length != want.block_length)
                 return log_error(-EMSGSIZE,
                         "%s: blocks of %" PRIu32 " bytes: the drive set %" PRIu32 " instead", t->address,
-                        length, t->mode.block_length);
-        t->mode.block_length = t->info.block_length = length;
+                        length, t->info.block_length);
+        t->mode.block_length = want.block_length;
+        t->info.block_length = length;
         return r == -EOPNOTSUPP ? 0 : r;
 }
 
@@ -259,6 +292,8 @@ int mode_restore(Tape *t)
                 r = mode_select(t, &t->mode);
         if (r == 0 && t->compression >= 0)
                 r = tape_set_compression(t, t->compression);
+        if (r == 0)
+                r = protection_restore(t);
         if (r == 0)
                 r = warning_restore(t);
         if (r == 0 && t->locked)

@@ -34,6 +34,8 @@ static const struct {
         { SPC_SK_NOT_READY, ANY, ANY, TAPE_NOT_READY },
         { SPC_SK_MEDIUM_ERROR, 0x00, 0x02, TAPE_END_OF_MEDIUM },
         { SPC_SK_MEDIUM_ERROR, ANY, ANY, TAPE_MEDIUM_ERROR },
+        { SPC_SK_HARDWARE_ERROR, 0x10, 0x01,
+                TAPE_ABORTED }, /* a block came damaged over the bus: once more */
         { SPC_SK_HARDWARE_ERROR, ANY, ANY, TAPE_HARDWARE_ERROR },
         { SPC_SK_ILLEGAL_REQUEST, ANY, ANY, TAPE_ILLEGAL_REQUEST },
         { SPC_SK_UNIT_ATTENTION, 0x28, ANY, TAPE_MEDIUM_CHANGED },

@@ -29,6 +29,7 @@ static void tape_free(Tape *t)
 {
         transport_close(t->transport);
         free(t->scratch);
+        protection_free(t);
         g_free(t->address);
         g_free(t);
 }
@@ -94,6 +95,7 @@ void tape_close(Tape *t)
                 return;
         if (!t->gone) {
                 t->opening = true;
+                tape_set_protection(t, false);
                 restore_descriptor(t);
                 warning_put_back(t);
                 if (t->locked)
@@ -122,13 +124,15 @@ static int load(Tape *t)
         if (r == 0 && !t->info.loaded)
                 r = log_error(-ENOMEDIUM, "%s: no tape in the drive; load one and try again", t->address);
         struct tape_mode ours = t->mode;
+        uint32_t block_length = t->info.block_length;
         if (r == 0)
                 r = probe_medium(t);
         if (r < 0)
                 return r;
         if (t->mode_changed) {
                 /* Another tape may have come with modes of its own. */
-                t->mode.block_length = t->info.block_length = ours.block_length;
+                t->mode.block_length = ours.block_length;
+                t->info.block_length = block_length;
                 t->mode.device_specific = ours.device_specific;
                 t->modes_stale = true;
         } else {

@@ -31,6 +31,7 @@ struct Volume {
         Tree *tree;         /* borrowed, for the reserve; the one that volume_open gave */
         uint64_t content;   /* first object behind the labels */
         uint64_t filemarks; /* before the end of data */
+        bool newer_damaged; /* an index behind the one that was loaded is not valid, though it was finished */
         uint64_t data_end; /* what find_index found: past this there is nothing; 0: there is no end of data */
         bool at_end;       /* the tape is there, for sure */
         bool open_tail;    /* no filemark is right before it, though one has to be */
@@ -111,8 +112,10 @@ int labels_write(Tape *tape, const struct label *label, bool overwrite, uint64_t
 
 /* Loads the index that begins at object start, where the tape is, and those it builds on, into v and *tree;
  * the end of data then is behind it. -EUCLEAN, -EIO, -ENODATA: there is no valid one; why says what is wrong
- * with one of this volume's, and is empty if it is none. */
-int volume_load_index(Volume *v, uint64_t start, Tree **tree, char why[static INDEX_WHY_MAX]);
+ * with one of this volume's, and is empty if it is none, or the beginning of one, as a crash leaves it.
+ * *generation: what its token is for; 0: none. A file may be a copy of an index: of one before it. */
+int volume_load_index(
+        Volume *v, uint64_t start, Tree **tree, uint64_t *generation, char why[static INDEX_WHY_MAX]);
 /* Errors that say something about a piece of tape, not about the drive or memory. */
 bool volume_is_damage(int error);
 

@@ -41,8 +41,6 @@ static int on_segment(void *ctx, const struct found *f)
         r->counts.indexes += f->kind == SEGMENT_INDEX;
         r->counts.foreign += f->foreign;
         r->counts.damaged += own.damaged && f->kind != SEGMENT_INDEX;
-        /* One that is whole, and yet not valid or built on what is not: that is no crash. */
-        r->whole_index |= f->kind == SEGMENT_INDEX && f->ended;
         return f->foreign || f->length == 0 ? 0 : keep(r, &own);
 }
 
@@ -212,8 +210,6 @@ static int roll_forward(struct recovery *r, const struct volume_progress *progre
         tell(r);
         if (result.stopped || result.doubtful || result.end != v->data_end)
                 return stay_read_only(v, &result);
-        if (r->whole_index)
-                return 0; /* read-only, for the reason that there is */
         reopen(v, &result);
         /* When that fails the volume is read-only, and says why; what was recovered can be read. */
         if (end_tail(v) == 0)
@@ -221,11 +217,12 @@ static int roll_forward(struct recovery *r, const struct volume_progress *progre
         return 0;
 }
 
+/* Names that only a damaged index has are not given up on the quiet. */
 bool volume_is_recoverable(Volume *v)
 {
         struct tape_info info;
         tape_get_info(v->tape, &info);
-        return v->data_end != 0 && v->data_end != v->end && !info.write_protected &&
+        return v->data_end != 0 && v->data_end != v->end && !v->newer_damaged && !info.write_protected &&
                 !v->label.read_only_feature[0];
 }
 

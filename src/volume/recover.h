@@ -17,7 +17,6 @@ struct recovery {
                 size_t n_xattrs;
                 uint64_t segment, offset;
         } pending; /* file of the pack at hand, until it is seen that its data is all there */
-        bool whole_index;
         struct {
                 uint64_t packs, files, nameless, bytes; /* of those without a name */
                 uint64_t incomplete, damaged, foreign, indexes;

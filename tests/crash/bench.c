@@ -76,7 +76,7 @@ static int run_second(
         recording_end(first);
         g_autoptr(GArray) cuts = cuts_of_recovery(first, seed, w);
         g_autofree char *path = bench_path(b, "second.tap");
-        unsigned step = b->only_second >= 0 ? 1 : MAX(cuts->len / SECOND_MAX, 1);
+        unsigned step = b->only_second >= 0 ? 1 : cuts->len / SECOND_MAX + 1;
         for (unsigned i = 0; i < cuts->len && !first->overwritten; i += step) {
                 if (b->only_second >= 0 && i != (unsigned)b->only_second)
                         continue;
@@ -99,7 +99,7 @@ static int run_cut(
         g_autofree char *path = bench_path(b, "cut.tap"),
                         *what = g_strdup_printf("--seed %u --cut %u (%s at command %zu; steps %u to %u)",
                                 seed, number, crash_names[cut->kind], cut->command, cut->acked, cut->last);
-        bool twice = b->only_cut >= 0 || number % SECOND_EVERY == 0;
+        bool twice = cut->tail == TAIL_END && (b->only_cut >= 0 || number % SECOND_EVERY == 0);
         struct recording second;
         int r = 0;
         if (b->only_cut >= 0)

@@ -77,30 +77,20 @@ static void look(struct run *r, struct mounted *m, bool first)
 
 /* ---- Writing */
 
-#define OWN_SIZE 20001
-
-static void own_content(uint8_t data[static OWN_SIZE], uint32_t seed)
-{
-        for (size_t i = 0; i < OWN_SIZE; i++) {
-                seed = seed * 1664525 + 1013904223;
-                data[i] = (uint8_t)(seed >> 24);
-        }
-}
-
 /* A file with a number of its own, committed. */
 static int write_own(struct mounted *m, unsigned number)
 {
         const struct tree_new_inode new_inode = { .mode = S_IFREG | 0600 };
-        g_autofree uint8_t *data = g_malloc(OWN_SIZE);
+        g_autofree uint8_t *data = g_malloc(CHECK_OWN_SIZE);
         g_autofree char *path = g_strdup_printf("%s%u", CHECK_OWN, number);
-        struct iovec iov = { data, OWN_SIZE };
+        struct iovec iov = { data, CHECK_OWN_SIZE };
         struct tree_attr attr;
-        own_content(data, number);
+        check_own_content(data, number);
         uint64_t id = volume_segment_new(m->volume, SEGMENT_FILE);
         int r = tree_create(m->tree, TREE_ROOT, path + 1, &new_inode, now_ns(), &attr);
         if (r < 0)
                 return r;
-        const struct tree_extent e = { 0, OWN_SIZE, id, 0 };
+        const struct tree_extent e = { 0, CHECK_OWN_SIZE, id, 0 };
         r = tree_put_extent(m->tree, attr.ino, &e, now_ns());
         tree_unref(m->tree, attr.ino, 1);
         if (r == 0)
@@ -110,16 +100,16 @@ static int write_own(struct mounted *m, unsigned number)
 
 static bool has_own(struct mounted *m, unsigned number)
 {
-        g_autofree uint8_t *data = g_malloc(OWN_SIZE);
+        g_autofree uint8_t *data = g_malloc(CHECK_OWN_SIZE);
         g_autofree char *path = g_strdup_printf("%s%u", CHECK_OWN, number);
         struct tree_attr attr;
         if (tree_resolve(m->tree, path, &attr) < 0)
                 return false;
         g_autoptr(GBytes) content = check_read(m->volume, m->tree, attr.ino);
         tree_unref(m->tree, attr.ino, 1);
-        own_content(data, number);
-        return content && g_bytes_get_size(content) == OWN_SIZE &&
-                memcmp(g_bytes_get_data(content, NULL), data, OWN_SIZE) == 0;
+        check_own_content(data, number);
+        return content && g_bytes_get_size(content) == CHECK_OWN_SIZE &&
+                memcmp(g_bytes_get_data(content, NULL), data, CHECK_OWN_SIZE) == 0;
 }
 
 /* One that is not there yet: of an earlier crash some may be. */

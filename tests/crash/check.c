@@ -3,15 +3,18 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "check.h"
+#include "check-private.h"
 
 #define LOST_FOUND "/lost+found"
+/* Says how much of a file is there. */
+#define CUT_OFF_XATTR "user.reelfs-lost"
 
 /* A name that the volume has. */
 struct found {
         char *path;
         struct tree_attr attr;
         char *target, *attribute;
+        bool marked; /* as what is not there as a whole */
 };
 
 struct check {
@@ -49,6 +52,7 @@ static int take_xattr(void *ctx, const char *name, const void *value, size_t siz
         struct found *f = ctx;
         if (strcmp(name, MODEL_XATTR) == 0)
                 f->attribute = g_strndup(value, size);
+        f->marked |= strcmp(name, CUT_OFF_XATTR) == 0;
         return 0;
 }
 
@@ -133,6 +137,15 @@ static GBytes *read_file(GHashTable *segments, Volume *v, Tree *tree, uint64_t i
         return g_bytes_new_take(g_steal_pointer(&data), attr.size);
 }
 
+void check_own_content(uint8_t data[static CHECK_OWN_SIZE], unsigned number)
+{
+        uint32_t state = number;
+        for (size_t i = 0; i < CHECK_OWN_SIZE; i++) {
+                state = state * 1664525 + 1013904223;
+                data[i] = (uint8_t)(state >> 24);
+        }
+}
+
 GBytes *check_read(Volume *v, Tree *tree, uint64_t ino)
 {
         g_autoptr(GHashTable) segments = segments_new();
@@ -181,6 +194,23 @@ static bool is_mixture(GBytes *content, const struct node *const *states, unsign
         return true;
 }
 
+/* A new file whose data was cut off by the crash, and that says so. What had been committed is never replaced
+ * by such a one. */
+static bool is_beginning(const struct found *f, GBytes *content, const struct node *const *states, unsigned n)
+{
+        gsize size, whole;
+        if (!f->marked || !content || states[0])
+                return false;
+        const void *data = g_bytes_get_data(content, &size);
+        for (unsigned i = 1; i < n; i++) {
+                const void *state =
+                        states[i] && states[i]->content ? g_bytes_get_data(states[i]->content, &whole) : NULL;
+                if (state && size < whole && (size == 0 || memcmp(data, state, size) == 0))
+                        return true;
+        }
+        return false;
+}
+
 /* A directory that a pack's member needed may be made anew, with attributes that nobody has set. */
 static bool is_makeshift(const struct found *f, const struct node *const *states, unsigned n)
 {
@@ -226,7 +256,7 @@ static void compare_found(struct check *c, const struct found *f)
                 }
                 last = last && strcmp(text, "it was not there") == 0 ? last : text;
         }
-        if (is_makeshift(f, states, n) ||
+        if (is_makeshift(f, states, n) || is_beginning(f, content, states, n) ||
                 (c->window->faulty && n > 1 && content && is_mixture(content, states, n)))
                 return;
         complain(c, states[0] ? &c->verdict->lost : &c->verdict->invented, f->path, last);
@@ -245,55 +275,6 @@ static void compare_missing(void *ctx, const char *path)
         complain(c, &c->verdict->lost, path, "it is gone");
 }
 
-/* ---- lost+found */
-
-struct pieces {
-        struct check *check;
-        const uint8_t *data;
-        size_t size, best; /* of data, how much from its beginning some content has */
-};
-
-/* At least so many bytes say where they are from. */
-#define PIECE 8
-
-static void find_piece(void *ctx, const char *path)
-{
-        struct pieces *p = ctx;
-        const struct window *w = p->check->window;
-        const struct node *states[MODEL_STATES];
-        unsigned n = model_states(w->model, path, w->acked, w->last, states);
-        for (unsigned i = 0; i < n; i++) {
-                gsize size = 0;
-                const uint8_t *all =
-                        states[i] && states[i]->content ? g_bytes_get_data(states[i]->content, &size) : NULL;
-                const uint8_t *at = all ? memmem(all, size, p->data, MIN(PIECE, p->size)) : NULL;
-                size_t length = 0;
-                while (at && length < p->size && at + length < all + size && at[length] == p->data[length])
-                        length++;
-                p->best = MAX(p->best, length);
-        }
-}
-
-/* Its bytes were written, whatever file they were of. */
-static void check_rescued(struct check *c, const struct found *f)
-{
-        g_autoptr(GBytes) content = read_file(c->segments, c->volume, c->tree, f->attr.ino);
-        gsize size = 0, at = 0;
-        const uint8_t *data = content ? g_bytes_get_data(content, &size) : NULL;
-        c->verdict->rescued++;
-        if (!content)
-                complain(c, &c->verdict->invented, f->path, "it cannot be read");
-        while (at < size) {
-                struct pieces p = { c, data + at, size - at, 0 };
-                model_foreach(c->window->model, find_piece, &p);
-                if (p.best < MIN(PIECE, size - at)) {
-                        complain(c, &c->verdict->invented, f->path, "it has bytes that nobody wrote");
-                        return;
-                }
-                at += p.best;
-        }
-}
-
 static void check_found(struct check *c, const struct found *f)
 {
         if (g_str_has_prefix(f->path, CHECK_OWN))
@@ -304,7 +285,11 @@ static void check_found(struct check *c, const struct found *f)
         } else if (!g_str_has_prefix(f->path, LOST_FOUND "/")) {
                 compare_found(c, f);
         } else if (S_ISREG(f->attr.mode)) {
-                check_rescued(c, f);
+                g_autoptr(GBytes) content = read_file(c->segments, c->volume, c->tree, f->attr.ino);
+                const char *text = content ? check_rescued(c->window, content) : "it cannot be read";
+                c->verdict->rescued++;
+                if (text)
+                        complain(c, &c->verdict->invented, f->path, text);
         }
 }
 

@@ -22,6 +22,9 @@ struct verdict {
 
 /* Files of the bench itself, written after the crash, are of this name with a number. */
 #define CHECK_OWN "/after-the-crash-"
+#define CHECK_OWN_SIZE 20001
+#define CHECK_OWN_MAX 4 /* numbers are from 1 to this */
+void check_own_content(uint8_t data[static CHECK_OWN_SIZE], unsigned number);
 
 /* Reads everything. -EIO, and other errors of the tape: that was not possible, and says so in text. */
 int check_volume(Volume *v, Tree *tree, const struct window *w, struct verdict *verdict);

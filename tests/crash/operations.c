@@ -229,6 +229,33 @@ int operation_overwrite(struct work *w)
         return write_range(w, path, offset, 1 + work_random(w, SMALL_MAX / 2));
 }
 
+/* As a program does that opens a file to be written anew. */
+int operation_rewrite(struct work *w)
+{
+        size_t size;
+        const char *path = pick_file(w, &size);
+        SchedFile *f;
+        uint64_t ino;
+        if (!path)
+                return 0;
+        size = 1 + work_random(w, SMALL_MAX);
+        g_string_append_printf(w->doing, "rewrite %s, %zu", path, size);
+        int r = find_inode(w, path, &ino);
+        if (r == 0)
+                r = sched_open(w->sched, ino, &f);
+        if (r < 0)
+                return r;
+        r = sched_truncate(w->sched, ino, 0, work_now(w));
+        if (r == 0) {
+                struct node *n = node_copy(model_get(w->model, path));
+                node_set_content(n, g_bytes_new(NULL, 0));
+                tell_inode(w, path, n);
+                r = write_told(w, f, path, 0, size);
+        }
+        sched_release(f);
+        return r;
+}
+
 int operation_append(struct work *w)
 {
         size_t size;

@@ -19,6 +19,7 @@ int operation_create(struct work *w);
 int operation_stream(struct work *w);
 int operation_stream_on(struct work *w);
 int operation_overwrite(struct work *w);
+int operation_rewrite(struct work *w);
 int operation_append(struct work *w);
 int operation_sparse(struct work *w);
 int operation_truncate(struct work *w);
