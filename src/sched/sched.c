@@ -8,6 +8,8 @@
 #include "sched-private.h"
 
 #define STAGE_DEFAULT ((size_t)1 << 20)
+#define QUANTUM_DEFAULT (UINT64_C(256) << 20)
+#define IDLE_MS_DEFAULT 100
 #define WAITERS_DEFAULT 4
 /* More in one command gains nothing, and makes the pool's pieces coarse. */
 #define BATCH_MAX ((size_t)4 << 20)
@@ -52,6 +54,8 @@ int sched_new(Volume *volume, Tree *tree, const struct sched_options *options, S
         s->options = *options;
         s->options.buffer = options->buffer ?: SCHED_BUFFER_DEFAULT;
         s->options.stage = options->stage ?: STAGE_DEFAULT;
+        s->options.quantum = options->quantum ?: QUANTUM_DEFAULT;
+        s->options.idle_ms = options->idle_ms ?: IDLE_MS_DEFAULT;
         s->options.max_waiters = options->max_waiters ?: WAITERS_DEFAULT;
         s->read_only = volume_is_read_only(volume);
         s->block_length = volume_block_length(volume);
@@ -131,7 +135,7 @@ void sched_free(Sched *s)
         release(s);
 }
 
-void sched_sync(Sched *s, SchedFile *f, sched_sync_done done, void *ctx)
+static void sync_later(Sched *s, SchedFile *f, bool now, sched_sync_done done, void *ctx)
 {
         struct sync_request *q = g_new0(struct sync_request, 1);
         *q = (struct sync_request){ f, done, ctx };
@@ -142,6 +146,7 @@ void sched_sync(Sched *s, SchedFile *f, sched_sync_done done, void *ctx)
                 if (f)
                         file_use(f);
                 g_queue_push_tail_link(&s->syncs, &q->link);
+                s->sync_now |= now;
                 pthread_cond_signal(&s->work);
         }
         pthread_mutex_unlock(&s->lock);
@@ -149,6 +154,32 @@ void sched_sync(Sched *s, SchedFile *f, sched_sync_done done, void *ctx)
                 g_free(q);
                 done(ctx, -EIO);
         }
+}
+
+void sched_sync(Sched *s, SchedFile *f, sched_sync_done done, void *ctx)
+{
+        sync_later(s, f, true, done, ctx);
+}
+
+/* What is known of it already. */
+static int told_by_sync(Sched *s, SchedFile *f)
+{
+        pthread_mutex_lock(&s->lock);
+        int r = s->error;
+        if (f) {
+                r = f->sync_error ?: r;
+                f->sync_error = 0;
+        }
+        pthread_mutex_unlock(&s->lock);
+        return r;
+}
+
+void sched_fsync(Sched *s, SchedFile *f, sched_sync_done done, void *ctx)
+{
+        if (s->options.fsync == SCHED_FSYNC_LAZY)
+                done(ctx, told_by_sync(s, f));
+        else
+                sync_later(s, f, s->options.fsync == SCHED_FSYNC_COMMIT, done, ctx);
 }
 
 void sched_cancel(Sched *s, void *ctx)

@@ -26,8 +26,9 @@ class Metadata:
         return memory
 
     def index_bytes(self):
+        """Of a full one: those after it have the changes of the steps before."""
         segments = json.loads(self.host.output(self.host.reelfs_program, "segments", "--json", self.cartridge))
-        return [segment["bytes"] for segment in segments if segment["kind"] == "index"][-1]
+        return max(segment["bytes"] for segment in segments if segment["kind"] == "index")
 
     def measure(self):
         index = self.index_bytes()
