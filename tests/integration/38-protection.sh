@@ -24,7 +24,7 @@ for options in lbp commit=5m; do
     unmount_tape
 done
 "$REELFS" check "$tape"
-"$top/tests/lib/tapcheck.py" "$tape"
+"$tapcheck" "$tape"
 
 note "a drive that lacks it says so, and is not mounted"
 printf '[drive]\nlacks=protection\n' >>"$tape.cartridge"
