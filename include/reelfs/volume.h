@@ -84,11 +84,22 @@ struct volume_info {
         uint64_t segments;
 };
 
+/* report may be called with the tree locked: it may not use the tree, nor wait for who does. */
+struct volume_progress {
+        void (*report)(void *ctx, uint64_t done, uint64_t total);
+        void *ctx;
+};
+
 /* (drive) Reads labels and the last index into a new tree. read_only: by request. A medium that is write
- * protected, data behind the last index, a missing EOD or an unknown read-only-compatible feature also make
- * it read-only, with one clear line. The tape is borrowed until volume_close. The tree becomes the caller's,
- * to be freed after the last volume_append. */
+ * protected, a missing EOD, an unreadable place behind the last index or an unknown read-only-compatible
+ * feature also make it read-only, with one clear line. Otherwise what follows the last index is recovered,
+ * logged, and named by a new index before this returns: nothing that is on the tape is overwritten. The tape
+ * is borrowed until volume_close. The tree becomes the caller's, to be freed after the last volume_append. */
 int volume_open(Tape *tape, bool read_only, Volume **ret, Tree **tree);
+/* The same, and progress is told of a recovery: objects of the tape read so far and in all, then names in the
+ * new index. */
+int volume_open_with(
+        Tape *tape, bool read_only, const struct volume_progress *progress, Volume **ret, Tree **tree);
 /* Frees; writes nothing. NULL is allowed. */
 void volume_close(Volume *v);
 void volume_get_info(Volume *v, struct volume_info *info);
@@ -143,11 +154,6 @@ int volume_read_next(Volume *v, uint64_t id, struct segment *next);
  * lost segment, what its length covers stays. The tree is locked while a full one is written, and while an
  * incremental one is made. No segment may be half written. progress (may be NULL) is told names written so
  * far and in all. Without changes since the last index it does nothing but flush, unless force. */
-/* report is called with the tree locked: it may not use the tree, nor wait for who does. */
-struct volume_progress {
-        void (*report)(void *ctx, uint64_t done, uint64_t total);
-        void *ctx;
-};
 int volume_commit(Volume *v, Tree *tree, bool force, const struct volume_progress *progress);
 /* True if the tree or the tape has changed since the last index: a commit is needed. */
 bool volume_is_dirty(Volume *v, Tree *tree);

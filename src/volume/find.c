@@ -140,8 +140,7 @@ static void explain(struct search *s)
                 g_autofree char *size = format_size((s->end - s->index_end) * v->label.block_length);
                 snprintf(text, sizeof(text),
                         "the volume was not closed: up to %s follow the last index, of %s; it is read-only "
-                        "as of "
-                        "that index: copy off what you need",
+                        "as of that index: mounted for writing, what follows is recovered",
                         size, date);
         }
         volume_set_read_only(v, text);
@@ -217,6 +216,7 @@ int reel_find_index(Volume *v, Tree **tree, char why[static VOLUME_WHY_MAX])
                 return log_error(r, "%s: no memory for the index", tape_address(v->tape));
         if (r < 0)
                 return r;
+        v->data_end = s.end_known ? s.end : 0;
         explain(&s);
         *tree = s.tree;
         return 0;

@@ -31,9 +31,10 @@ struct Volume {
         Tree *tree;         /* borrowed, for the reserve; the one that volume_open gave */
         uint64_t content;   /* first object behind the labels */
         uint64_t filemarks; /* before the end of data */
-        bool at_end;        /* the tape is there, for sure */
-        bool open_tail;     /* no filemark is right before it, though one has to be */
-        uint64_t writing;   /* id of the segment that is half written; 0: none */
+        uint64_t data_end; /* what find_index found: past this there is nothing; 0: there is no end of data */
+        bool at_end;       /* the tape is there, for sure */
+        bool open_tail;    /* no filemark is right before it, though one has to be */
+        uint64_t writing;  /* id of the segment that is half written; 0: none */
         bool never_written; /* mounted read-only, for whatever reason */
         int append_error;   /* sticky: no more data. 0, -ENOSPC or -EIO */
         int commit_error;   /* sticky: no more indexes either */
@@ -125,6 +126,17 @@ int reel_find_index(Volume *v, Tree **tree, char why[static VOLUME_WHY_MAX]);
  * after errors that were logged. */
 int volume_load(Tape *tape, bool read_only, enum volume_hint hint, Volume **ret, Tree **tree,
         char why[static VOLUME_WHY_MAX]);
+
+/* Names in the order of their data; only before anybody lists. */
+void volume_sort_tree(Volume *v, Tree *tree);
+
+/* ---- recover.c. (drive) */
+
+/* Whether something follows the index that was loaded, and the volume may be written to. */
+bool volume_is_recoverable(Volume *v);
+/* Rolls forward over it, and writes an index. What was found is logged. 0, though the volume may be read-only
+ * still, with the reason. */
+int volume_recover(Volume *v, Tree *tree, const struct volume_progress *progress);
 
 /* ---- memory.c. (drive) */
 

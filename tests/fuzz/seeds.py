@@ -2,8 +2,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """seeds.py NAME DIRECTORY: writes the seeds of a fuzz target whose input is binary into the directory. The
 formats are told at the top of each fuzz-NAME.c."""
+import io
 import struct
 import sys
+import tarfile
 from pathlib import Path
 
 NO_ID = 0xffffffff
@@ -207,7 +209,33 @@ def cdb_seeds():
         yield bytes((cartridge,)) + b"".join(commands)
 
 
-SEEDS = {"acl": acl_seeds, "attribute": attribute_seeds, "sense": sense_seeds, "tap": tap_seeds, "cdb": cdb_seeds}
+def pack_member(archive, name, data=b"", link=None, **records):
+    info = tarfile.TarInfo(name)
+    info.type = tarfile.LNKTYPE if link else tarfile.REGTYPE
+    info.linkname = link or ""
+    info.size = len(data)
+    info.mode, info.uid, info.gid = 0o4751, 1000, 4000000000
+    info.pax_headers = {"mtime": "1500000000.123456789", "atime": "-1.5", "ctime": "0.000000007", **records}
+    archive.addfile(info, io.BytesIO(data))
+
+
+def pack_seeds():
+    head = {"REELFS.volumeuuid": "6b8e623e-02a4-4dbb-b9e5-445d09750077", "REELFS.segment": "17",
+            "REELFS.generation": "3", "REELFS.token": "0123456789abcdef" * 4}
+    for headers in head, {}:
+        out = io.BytesIO()
+        with tarfile.open(fileobj=out, mode="w", format=tarfile.PAX_FORMAT, pax_headers=headers) as archive:
+            pack_member(archive, "directory/file", b"some data")
+            pack_member(archive, "other", link="directory/file")
+            pack_member(archive, "n" * 200, b"x" * 600, **{"SCHILY.xattr.user.text": "some=text"})
+            pack_member(archive, "gr\u00f6\u00dfe", **{
+                "SCHILY.acl.access": "user::rw-,user:12345:rwx,group::r--,mask::rwx,other::--x"})
+        yield out.getvalue()
+        yield out.getvalue()[:3000]
+
+
+SEEDS = {"acl": acl_seeds, "attribute": attribute_seeds, "pack": pack_seeds,
+         "sense": sense_seeds, "tap": tap_seeds, "cdb": cdb_seeds}
 
 
 def main():
