@@ -13,11 +13,16 @@
 #include "background.h"
 #include "cli.h"
 #include "daemon.h"
+#include "progress.h"
+
+#define REDRAW_NS INT64_C(200000000)
+#define TELL_NS INT64_C(30000000000) /* where nobody looks */
 
 struct daemon {
         const struct mount_config *config;
         struct cli_volume v;
         int notify_fd; /* a byte written here: the mount is usable; -1: in the foreground */
+        int64_t drawn, told;
 };
 
 /* "ARCHIVE01 (generation 7, 12,345 files) is mounted at /mnt/tape" */
@@ -75,6 +80,36 @@ static void protect(void)
                 log_debug("the kernel does not know this process as one that writes out data");
 }
 
+/* A volume that was not closed is read on, and gets an index. */
+static void report_recovery(void *ctx, uint64_t done, uint64_t total)
+{
+        struct daemon *d = ctx;
+        int64_t now = monotonic_ns();
+        if (done >= total) {
+                progress_clear();
+        } else if (now - d->drawn >= REDRAW_NS) {
+                progress_show(
+                        done, total, "the volume was not closed: recovering what follows its last index");
+                d->drawn = now;
+        }
+        if (now - d->told < TELL_NS)
+                return;
+        if (!isatty(STDERR_FILENO))
+                log_notice("%s: recovering what follows the last index: %u%% is done",
+                        d->config->mount.address,
+                        (unsigned)(total ? 100.0 * (double)done / (double)total : 0));
+        d->told = now;
+}
+
+static int open_volume(struct daemon *d)
+{
+        const struct volume_progress progress = { report_recovery, d };
+        d->told = monotonic_ns();
+        int r = volume_open_with(d->v.tape, d->config->mount.read_only, &progress, &d->v.volume, &d->v.tree);
+        progress_clear();
+        return r;
+}
+
 static int serve(struct daemon *d)
 {
         static const struct mount_hooks hooks = { on_ready, on_close };
@@ -93,7 +128,7 @@ static int serve(struct daemon *d)
         tape_report_alerts(d->v.tape);
         r = tape_lock_medium(d->v.tape, true);
         if (r == 0)
-                r = volume_open(d->v.tape, options->read_only, &d->v.volume, &d->v.tree);
+                r = open_volume(d);
         if (r == 0)
                 r = mount_serve(d->v.volume, d->v.tree, options, &hooks, d);
         else

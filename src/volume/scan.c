@@ -294,6 +294,8 @@ int scan_segments(Volume *v, const struct scan_range *range, const struct scan_v
                 r = scan_segment(&s);
         if (r == 0)
                 r = tell_held(&s);
+        if (r == 0)
+                report(&s);
         result->end = s.object;
         return r;
 }
