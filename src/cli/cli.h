@@ -40,6 +40,8 @@ int command_usage(const struct command *command, const char *format, ...)
         __attribute__((format(printf, 2, 3)));
 /* From min to max arguments must follow the options. False: said so, leave with *status. */
 bool command_arguments(const struct command *command, int argc, int min, int max, int *status);
+/* The number of a generation, from 1. False: said that it is none, leave with *status. */
+bool command_generation(const struct command *command, const char *text, uint64_t *generation, int *status);
 /* The whole command line of a command without options of its own, but for --json where as_json is not NULL.
  * False: leave with *status; true: the arguments are from argv[optind] on. */
 bool command_parse(
@@ -65,6 +67,8 @@ struct cli_volume {
 };
 /* A volume to look at. On failure *v is empty. */
 int cli_volume_open(const char *address, struct cli_volume *v);
+/* As it was then; 0: as it is. */
+int cli_volume_open_generation(const char *address, uint64_t generation, struct cli_volume *v);
 void cli_volume_close(struct cli_volume *v);
 #define AUTO_VOLUME __attribute__((cleanup(cli_volume_close))) struct cli_volume
 

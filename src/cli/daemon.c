@@ -105,7 +105,10 @@ static int open_volume(struct daemon *d)
 {
         const struct volume_progress progress = { report_recovery, d };
         d->told = monotonic_ns();
-        int r = volume_open_with(d->v.tape, d->config->mount.read_only, &progress, &d->v.volume, &d->v.tree);
+        const struct mount_options *o = &d->config->mount;
+        if (o->generation > 0)
+                return volume_open_generation(d->v.tape, o->generation, &d->v.volume, &d->v.tree);
+        int r = volume_open_with(d->v.tape, o->read_only, &progress, &d->v.volume, &d->v.tree);
         progress_clear();
         return r;
 }

@@ -67,10 +67,16 @@ int cli_tape_open_with(const char *address, const struct transport_options *opti
 
 int cli_volume_open(const char *address, struct cli_volume *v)
 {
+        return cli_volume_open_generation(address, 0, v);
+}
+
+int cli_volume_open_generation(const char *address, uint64_t generation, struct cli_volume *v)
+{
         *v = (struct cli_volume){ 0 };
         int r = cli_tape_open(address, true, &v->tape);
         if (r == 0)
-                r = volume_open(v->tape, true, &v->volume, &v->tree);
+                r = generation > 0 ? volume_open_generation(v->tape, generation, &v->volume, &v->tree)
+                                   : volume_open(v->tape, true, &v->volume, &v->tree);
         if (r < 0)
                 cli_volume_close(v);
         return r;

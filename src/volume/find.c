@@ -206,6 +206,7 @@ int reel_find_index(Volume *v, Tree **tree, char why[static VOLUME_WHY_MAX])
 {
         struct search s = { .v = v };
         int r = search(&s);
+        v->data_end = s.end_known ? s.end : 0;
         if (r == -ENOENT) {
                 snprintf(why, VOLUME_WHY_MAX,
                         "the volume has no valid index%s%s; copy its segments off with mt and dd",
@@ -216,7 +217,6 @@ int reel_find_index(Volume *v, Tree **tree, char why[static VOLUME_WHY_MAX])
                 return log_error(r, "%s: no memory for the index", tape_address(v->tape));
         if (r < 0)
                 return r;
-        v->data_end = s.end_known ? s.end : 0;
         explain(&s);
         *tree = s.tree;
         return 0;
