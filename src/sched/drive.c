@@ -80,6 +80,15 @@ static struct job *first_job(Sched *s)
         return g_queue_peek_head(&s->jobs);
 }
 
+/* The oldest one that is open, and, unless all are meant, does not wait for the stream. */
+static struct stage *oldest_stage(Sched *s, bool all)
+{
+        GList *l = s->open.head;
+        while (l && !all && stage_is_queued(l->data))
+                l = l->next;
+        return l ? l->data : NULL;
+}
+
 /* Seals the open stages of all files, or of the oldest until a quarter of the chunks is on its way. Gives up
  * Sched.lock. */
 static void seal_stages(Sched *s, bool all)
@@ -89,7 +98,7 @@ static void seal_stages(Sched *s, bool all)
         struct stage *newest = g_queue_peek_tail(&s->open);
         uint64_t limit = newest ? newest->sequence : 0;
         for (;;) {
-                struct stage *st = g_queue_peek_head(&s->open);
+                struct stage *st = oldest_stage(s, all);
                 if (!st || st->sequence > limit || (!all && s->sealed_bytes >= goal))
                         return;
                 SchedFile *f = st->file;
@@ -173,7 +182,7 @@ static void commit(Sched *s)
         s->committed_at = monotonic_ns();
         s->commits++;
         update_left(s);
-        pthread_cond_broadcast(&s->room);
+        room_made(s);
         answer(s, &asked, r ?: s->error);
 }
 
@@ -220,7 +229,7 @@ static bool measure_if_asked(Sched *s)
         update_left(s);
         s->measure = false;
         s->measured = s->written;
-        pthread_cond_broadcast(&s->room);
+        room_made(s);
         return true;
 }
 

@@ -8,6 +8,8 @@
 #include "sched-private.h"
 
 #define STAGE_DEFAULT ((size_t)1 << 20)
+#define QUANTUM_DEFAULT (UINT64_C(256) << 20)
+#define IDLE_MS_DEFAULT 100
 #define WAITERS_DEFAULT 4
 /* More in one command gains nothing, and makes the pool's pieces coarse. */
 #define BATCH_MAX ((size_t)4 << 20)
@@ -52,6 +54,8 @@ int sched_new(Volume *volume, Tree *tree, const struct sched_options *options, S
         s->options = *options;
         s->options.buffer = options->buffer ?: SCHED_BUFFER_DEFAULT;
         s->options.stage = options->stage ?: STAGE_DEFAULT;
+        s->options.quantum = options->quantum ?: QUANTUM_DEFAULT;
+        s->options.idle_ms = options->idle_ms ?: IDLE_MS_DEFAULT;
         s->options.max_waiters = options->max_waiters ?: WAITERS_DEFAULT;
         s->read_only = volume_is_read_only(volume);
         s->block_length = volume_block_length(volume);

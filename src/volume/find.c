@@ -17,17 +17,21 @@ struct search {
         uint64_t index_end;         /* first object behind the index that was found, and its filemark */
         char damage[INDEX_WHY_MAX]; /* what is wrong with the newest index that is not valid; empty: none such
                                      */
+        uint64_t damaged;           /* its generation */
 };
 
 /* The segment that begins where the tape is. -EUCLEAN, -EIO, -ENODATA: it is not a valid index. */
 static int try_segment(struct search *s)
 {
         char why[INDEX_WHY_MAX];
-        int r = volume_load_index(s->v, s->start, &s->tree, why);
+        uint64_t generation;
+        int r = volume_load_index(s->v, s->start, &s->tree, &generation, why);
         if (r == 0)
                 s->index_end = s->v->end;
-        else if (volume_is_damage(r) && !s->damage[0])
+        if (volume_is_damage(r) && why[0] && generation > s->damaged) {
                 g_strlcpy(s->damage, why, sizeof(s->damage));
+                s->damaged = generation;
+        }
         return r;
 }
 
@@ -127,8 +131,7 @@ static void explain(struct search *s)
         if (s->damage[0]) {
                 snprintf(text, sizeof(text),
                         "the last index is damaged (%.80s); the volume is read-only as of the one before it, "
-                        "of %s: "
-                        "copy off what you need",
+                        "of %s: clean the drive and mount again, or copy off what you need",
                         s->damage, date);
         } else if (!s->end_known) {
                 snprintf(text, sizeof(text),
@@ -189,6 +192,7 @@ static int take_hint(struct search *s)
                 tape_address(s->v->tape));
         tree_free(g_steal_pointer(&s->tree));
         s->damage[0] = '\0';
+        s->damaged = 0;
         return r;
 }
 
@@ -217,6 +221,9 @@ int reel_find_index(Volume *v, Tree **tree, char why[static VOLUME_WHY_MAX])
                 return log_error(r, "%s: no memory for the index", tape_address(v->tape));
         if (r < 0)
                 return r;
+        if (s.damaged <= v->info.generation) /* it is in a file: a copy of one of those before */
+                s.damage[0] = '\0';
+        v->newer_damaged = s.damage[0] != '\0';
         explain(&s);
         *tree = s.tree;
         return 0;

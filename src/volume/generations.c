@@ -76,7 +76,7 @@ static int load(Volume *v, uint64_t number, Tree **tree)
 {
         g_autoptr(GArray) segments = index_segments(v);
         char why[INDEX_WHY_MAX];
-        uint64_t block = 0;
+        uint64_t block = 0, own;
         int r = find(v, segments, number, &block);
         if (r == -ENOENT)
                 return log_error(r,
@@ -86,7 +86,7 @@ static int load(Volume *v, uint64_t number, Tree **tree)
         if (r == 0)
                 r = tape_locate(v->tape, block);
         if (r == 0)
-                r = volume_load_index(v, block, tree, why);
+                r = volume_load_index(v, block, tree, &own, why);
         if (r < 0 && volume_is_damage(r))
                 return log_error(r, "%s: the index of generation %" PRIu64 " is damaged%s%s",
                         tape_address(v->tape), number, why[0] ? ": " : "", why);

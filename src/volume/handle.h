@@ -32,6 +32,7 @@ struct Volume {
         Tree *tree;         /* borrowed, for the reserve; the one that volume_open gave */
         uint64_t content;   /* first object behind the labels */
         uint64_t filemarks; /* before the end of data */
+        bool newer_damaged; /* an index behind the one that was loaded is not valid, though it was finished */
         uint64_t data_end; /* what find_index found: past this there is nothing; 0: there is no end of data */
         bool at_end;       /* the tape is there, for sure */
         bool open_tail;    /* no filemark is right before it, though one has to be */
@@ -106,14 +107,16 @@ int labels_identify(
 int labels_read_xml(Tape *tape, char **xml, size_t *length, uint64_t *end, char why[static LABEL_WHY_MAX]);
 /* Both labels of a volume that can be mounted. *content: first object behind them. */
 int labels_read(Tape *tape, struct label *label, uint64_t *content, char why[static LABEL_WHY_MAX]);
-int labels_write(Tape *tape, const struct label *label, uint64_t *content);
+int labels_write(Tape *tape, const struct label *label, bool overwrite, uint64_t *content);
 
 /* ---- load.c. (drive) */
 
 /* Loads the index that begins at object start, where the tape is, and those it builds on, into v and *tree;
  * the end of data then is behind it. -EUCLEAN, -EIO, -ENODATA: there is no valid one; why says what is wrong
- * with one of this volume's, and is empty if it is none. */
-int volume_load_index(Volume *v, uint64_t start, Tree **tree, char why[static INDEX_WHY_MAX]);
+ * with one of this volume's, and is empty if it is none, or the beginning of one, as a crash leaves it.
+ * *generation: what its token is for; 0: none. A file may be a copy of an index: of one before it. */
+int volume_load_index(
+        Volume *v, uint64_t start, Tree **tree, uint64_t *generation, char why[static INDEX_WHY_MAX]);
 /* What the index that begins at object start, if it is one of this volume's, says of itself; of its entries
  * nothing is read. -EUCLEAN, -EIO, -ENODATA: it is none. */
 int volume_read_head(Volume *v, uint64_t start, struct index_head *head);

@@ -316,7 +316,8 @@ int entry_end(struct entry_loader *l, uint64_t parent, uint64_t *ino)
 int entry_pass(struct entry_loader *l, uint64_t parent, uint64_t *ino)
 {
         struct tree_attr attr;
-        int r = tree_lookup(l->tree, parent, l->name, &attr);
+        bool is_name = strcmp(l->name, ".") != 0 && strcmp(l->name, "..") != 0;
+        int r = is_name ? tree_lookup(l->tree, parent, l->name, &attr) : -ENOENT;
         if (r == 0)
                 tree_unref(l->tree, attr.ino, 1);
         if (r < 0 || !S_ISDIR(attr.mode))

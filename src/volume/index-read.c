@@ -190,9 +190,11 @@ int index_reader_feed(IndexReader *r, const char *data, size_t length)
 
 int index_reader_finish(IndexReader *r, struct index_head *head)
 {
+        r->torn = r->error == 0;
         int error = parse(r, "", 0, true);
         if (error < 0)
                 return error;
+        r->torn = false;
         uint32_t needed = GIVEN_HEAD_NEEDED | (r->head.incremental ? GIVEN_PREVIOUS : 0);
         if ((r->given & needed) != needed)
                 return entry_fail(&r->entry, -EUCLEAN, "it does not have all the elements that an index has");
@@ -205,6 +207,11 @@ int index_reader_finish(IndexReader *r, struct index_head *head)
         head->segment = segment;
         memcpy(head->token, token, sizeof(token));
         return 0;
+}
+
+bool index_reader_is_torn(const IndexReader *r)
+{
+        return r->torn;
 }
 
 const char *index_reader_why(const IndexReader *r)

@@ -63,6 +63,7 @@ struct IndexReader {
         XML_Parser parser;
         int error;
         uint64_t fed;
+        bool torn;      /* what was fed is the beginning of a document */
         bool head_only; /* stops, with -ECANCELED, before the first entry */
 
         const struct element **open; /* elements, outermost first */

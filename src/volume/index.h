@@ -96,3 +96,5 @@ int index_reader_finish(IndexReader *r, struct index_head *head);
  * token. -EAGAIN: that part is too short; -EUCLEAN, -ENOMEM, and why. */
 int index_read_head(const char *data, size_t length, struct index_head *head, char why[static INDEX_WHY_MAX]);
 const char *index_reader_why(const IndexReader *r);
+/* After index_reader_finish: there is nothing wrong with the document but that its end is not there. */
+bool index_reader_is_torn(const IndexReader *r);

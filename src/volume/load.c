@@ -21,7 +21,8 @@ struct link {
 struct load {
         Volume *v;
         Tree *tree;
-        char *why; /* INDEX_WHY_MAX */
+        char *why;       /* INDEX_WHY_MAX; empty if the newest one is no index, or torn */
+        uint64_t newest; /* where the one begins that is asked for */
         GArray *chain;
 };
 
@@ -139,7 +140,8 @@ static int load_document(
                  : parse_blocks(l, reader, length, &bytes);
         if (r == 0)
                 r = index_reader_finish(reader, head);
-        if (r == -EUCLEAN && !l->why[0])
+        bool torn = start == l->newest && index_reader_is_torn(reader);
+        if (r == -EUCLEAN && !l->why[0] && !torn)
                 damaged(l, index_reader_why(reader));
         index_reader_free(reader);
         if (r == 0)
@@ -188,6 +190,10 @@ static int read_link(struct load *l, struct link *k, size_t length)
                 return volume_is_damage(r) ? damaged(l, "it cannot be read to its end") : r;
         uint64_t generation = k->head.generation;
         r = index_read_head((const char *)k->data->data, k->data->len, &k->head, l->why);
+        if (r == -EAGAIN && k->start == l->newest) {
+                l->why[0] = '\0';
+                return -EUCLEAN;
+        }
         if (r == -EAGAIN)
                 return damaged(l, "it says nothing of itself");
         if (r == 0 && (k->head.generation != generation || k->head.block != k->start))
@@ -241,11 +247,12 @@ static int apply_link(struct load *l, struct link *k)
         return r < 0 ? r : load_document(l, k->start, &head, NULL, length);
 }
 
-static int load_chain(struct load *l, uint64_t start)
+static int load_chain(struct load *l, uint64_t start, uint64_t *generation)
 {
         struct index_head head = { 0 };
         size_t length;
         int r = read_first_block(l, &length, &head);
+        *generation = r == 0 ? head.generation : 0;
         if (r == 0)
                 r = collect_chain(l, start, &head, length);
         for (guint i = l->chain->len; r == 0 && i-- > 0;)
@@ -281,14 +288,15 @@ bool volume_is_damage(int error)
         return error == -EUCLEAN || error == -EIO || error == -ENODATA;
 }
 
-int volume_load_index(Volume *v, uint64_t start, Tree **tree, char why[static INDEX_WHY_MAX])
+int volume_load_index(
+        Volume *v, uint64_t start, Tree **tree, uint64_t *generation, char why[static INDEX_WHY_MAX])
 {
-        struct load l = { .v = v, .tree = tree_new(), .why = why };
+        struct load l = { .v = v, .tree = tree_new(), .why = why, .newest = start };
         l.chain = g_array_new(FALSE, FALSE, sizeof(struct link));
         g_array_set_clear_func(l.chain, clear_link);
         why[0] = '\0';
         segments_clear(&v->segments);
-        int r = load_chain(&l, start);
+        int r = load_chain(&l, start, generation);
         g_array_unref(l.chain);
         if (r == 0)
                 *tree = l.tree;

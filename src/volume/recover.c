@@ -204,7 +204,12 @@ static int make_end(struct recovery *r)
                 return 0;
         log_warning("%s: the tape is written from object %" PRIu64 " on, where it could not be read",
                 tape_address(r->v->tape), r->v->end);
-        return volume_seek_end(r->v);
+        int error = volume_seek_end(r->v);
+        if (error == 0)
+                error = tape_allow_overwrite(r->v->tape);
+        if (error < 0)
+                volume_fail(r->v, error);
+        return error;
 }
 
 static int roll_forward(struct recovery *r, const struct volume_progress *progress)
@@ -241,11 +246,12 @@ static int roll_forward(struct recovery *r, const struct volume_progress *progre
         return 0;
 }
 
+/* Names that only a damaged index has are not given up on the quiet. */
 bool volume_is_recoverable(Volume *v)
 {
         struct tape_info info;
         tape_get_info(v->tape, &info);
-        return v->data_end != 0 && v->data_end != v->end && !info.write_protected &&
+        return v->data_end != 0 && v->data_end != v->end && !v->newer_damaged && !info.write_protected &&
                 !v->label.read_only_feature[0];
 }
 

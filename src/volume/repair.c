@@ -111,6 +111,11 @@ static int is_writable(struct check *c)
         if (info.write_protected)
                 return log_error(-EROFS, "%s: the tape is write protected; nothing is repaired",
                         tape_address(c->tape));
+        if (info.worm && c->v->data_end == 0)
+                return log_error(-EROFS,
+                        "%s: the tape has no end of data, and can be written once only; reelfs salvage copies "
+                        "off what can be read",
+                        tape_address(c->tape));
         if (c->v->label.read_only_feature[0])
                 return log_error(-EROFS,
                         "%s: the volume has the feature \"%s\", which this version of reelfs can only read",

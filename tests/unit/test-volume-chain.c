@@ -35,15 +35,11 @@ static uint64_t index_length(struct rig *r)
 /* What a mount reads is what was there. */
 static void assert_remounts(struct rig *r)
 {
-        g_autofree char *before = dump_tree(r->tree);
+        /* Names are in the order of their data after a mount. */
+        g_autofree char *before = dump_sorted(r->tree);
         rig_remount(r);
-        g_autofree char *after = dump_tree(r->tree);
-        /* Names are in the order of their data then. */
-        g_auto(GStrv) a = g_strsplit(before, "\n", -1), b = g_strsplit(after, "\n", -1);
-        g_assert_cmpuint(g_strv_length(a), ==, g_strv_length(b));
-        for (char **line = a; *line; line++)
-                if (!g_strv_contains((const char *const *)b, *line))
-                        g_error("not there after a mount: %s", *line);
+        g_autofree char *after = dump_sorted(r->tree);
+        g_assert_cmpstr(before, ==, after);
         g_assert_cmpstr(messages->str, ==, "");
         g_assert_cmpuint(rig_problems(r), ==, 0);
         rig_remount(r);
@@ -167,8 +163,8 @@ static void test_full_again(void)
         uint64_t full = index_length(&r), d0 = lookup(&r, "d0");
         const struct tree_attr owner = { .uid = 77 };
         char name[NAME_MAX_LENGTH];
-        for (int i = 0; i < FILES / 4; i++) {
-                snprintf(name, sizeof(name), "d0/a file of some name %d", i);
+        for (int i = 0; i < FILES / 2; i++) {
+                snprintf(name, sizeof(name), "d%d/a file of some name %d", i % 2, i / 2);
                 g_assert_cmpint(tree_setattr(r.tree, lookup(&r, name), TREE_SET_UID, &owner, NULL), ==, 0);
         }
         g_assert_cmpint(tree_xattr_set(r.tree, d0, "user.x", "1", 1, 0, 10), ==, 0);
