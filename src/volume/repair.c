@@ -113,7 +113,8 @@ static int is_writable(struct check *c)
                         tape_address(c->tape));
         if (info.worm && c->v->data_end == 0)
                 return log_error(-EROFS,
-                        "%s: the tape has no end of data, and can be written once only; reelfs salvage copies "
+                        "%s: the tape has no end of data, and can be written once only; reelfs salvage "
+                        "copies "
                         "off what can be read",
                         tape_address(c->tape));
         if (c->v->label.read_only_feature[0])
@@ -123,7 +124,7 @@ static int is_writable(struct check *c)
         return 0;
 }
 
-int check_repair(struct check *c)
+int inspect_repair(struct check *c)
 {
         const struct volume_progress progress = { report, (void *)c->options };
         unsigned how = RECOVER_DOUBTFUL;
