@@ -21,6 +21,11 @@ struct job {
         struct transfer transfer;
 };
 
+static const char *plural(uint64_t n)
+{
+        return n == 1 ? "" : "s";
+}
+
 static bool report(void *ctx, const struct restore_progress *p)
 {
         return transfer_report(&((struct job *)ctx)->transfer, p);
@@ -35,18 +40,35 @@ static void summarize(const struct job *job, const struct restore_progress *p)
                         *differing = format_count(p->differing);
         progress_clear();
         if (!job->quiet)
-                printf("%s files, %s restored to %s in %.1f s\n", files, bytes, job->target, seconds);
+                printf("%s file%s, %s restored to %s in %.1f s\n", files, plural(p->files), bytes,
+                        job->target, seconds);
         if (!job->quiet && p->skipped > 0)
-                printf("%s files were complete already\n", skipped);
+                printf("%s file%s complete already\n", skipped, p->skipped == 1 ? " was" : "s were");
         if (!job->quiet && p->verified > 0)
-                printf("%s of them were compared with their hashes\n", verified);
+                printf("%s of them compared with %s\n", verified,
+                        p->verified == 1 ? "its hash" : "their hashes");
         if (p->differing > 0)
-                log_message(LOG_ERR, 0, "%s files are not what was written", differing);
+                log_message(LOG_ERR, 0, "%s file%s not what was written", differing,
+                        p->differing == 1 ? " is" : "s are");
         if (p->failed > 0)
                 log_message(LOG_ERR, 0,
-                        "%s files could not be restored, or not in whole; --resume tries them again", failed);
+                        "%s file%s could not be restored, or not in whole; --resume tries again", failed,
+                        plural(p->failed));
         if (p->attributes > 0)
-                log_warning("%s attributes could not be restored", attributes);
+                log_warning("%s attribute%s could not be restored", attributes, plural(p->attributes));
+}
+
+/* Nothing is made for a path that was misspelt. */
+static int check_paths(Tree *tree, char **paths)
+{
+        struct tree_attr attr;
+        for (; *paths; paths++) {
+                int r = tree_resolve(tree, *paths, &attr);
+                if (r < 0)
+                        return log_error_errno(r, "%s: is not on the tape", *paths);
+                tree_unref(tree, attr.ino, 1);
+        }
+        return 0;
 }
 
 static int restore(struct job *job)
@@ -54,6 +76,9 @@ static int restore(struct job *job)
         AUTO_VOLUME v = { 0 };
         struct restore_progress p = { 0 };
         int r = cli_volume_open_generation(job->address, job->generation, &v);
+        if (r < 0)
+                return r;
+        r = check_paths(v.tree, job->options.paths);
         if (r < 0)
                 return r;
         autofd target = transfer_open_target(job->target);

@@ -55,20 +55,28 @@ static void end_json(struct job *job, int r, const struct restore_progress *p)
         json_end(j, '}');
 }
 
+/* Behind "file". */
+static const char *are(uint64_t n)
+{
+        return n == 1 ? " is" : "s are";
+}
+
 static void summarize(const struct job *job, const struct restore_progress *p)
 {
         g_autofree char *verified = format_count(p->verified), *bytes = format_size(p->bytes),
                         *unknown = format_count(p->unknown), *differing = format_count(p->differing),
                         *failed = format_count(p->failed);
         if (!job->quiet && !job->as_json)
-                printf("%s files are what was written; %s read in %.1f s\n", verified, bytes,
+                printf("%s file%s what was written; %s read in %.1f s\n", verified, are(p->verified), bytes,
                         transfer_seconds(&job->transfer));
         if (!job->quiet && !job->as_json && p->unknown > 0)
-                printf("%s files could be read, but have no hash to be compared with\n", unknown);
+                printf("%s file%s without a hash to be compared with\n", unknown,
+                        p->unknown == 1 ? " was read, but is" : "s were read, but are");
         if (p->differing > 0)
-                log_message(LOG_ERR, 0, "%s files are not what was written", differing);
+                log_message(LOG_ERR, 0, "%s file%s not what was written", differing, are(p->differing));
         if (p->failed > 0)
-                log_message(LOG_ERR, 0, "%s files could not be read, or not in whole", failed);
+                log_message(LOG_ERR, 0, "%s file%s could not be read, or not in whole", failed,
+                        p->failed == 1 ? "" : "s");
 }
 
 static int verify(struct job *job)

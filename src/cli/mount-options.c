@@ -55,6 +55,12 @@ static int take_no_reserve(struct mount_config *c, const char *value, char **pro
         return 0;
 }
 
+static int take_lbp(struct mount_config *c, const char *value, char **problem)
+{
+        c->mount.lbp = true;
+        return 0;
+}
+
 static int take_debug(struct mount_config *c, const char *value, char **problem)
 {
         c->mount.debug_fuse = true;
@@ -191,6 +197,7 @@ static const struct {
         { "noallow_other", false, take_no_allow_other },
         { "reserve", false, take_reserve },
         { "noreserve", false, take_no_reserve },
+        { "lbp", false, take_lbp },
         { "debug", false, take_debug },
         /* What libfuse's sessions and its mounts take (fuse_lowlevel.c, mount.c). */
         { "suid", false, NULL },

@@ -25,9 +25,9 @@ static void draw(const struct transfer *t, const struct restore_progress *p)
         uint64_t left = rate > 0 ? (uint64_t)((double)(p->total_bytes - p->bytes) / rate) : 0;
         g_autofree char *bytes = format_size(p->bytes), *total = format_size(p->total_bytes),
                         *files = format_count(p->files);
-        g_autofree char *text =
-                g_strdup_printf("%s of %s, %.0f MB/s, %" PRIu64 ":%02" PRIu64 ":%02" PRIu64 " left, %s files",
-                        bytes, total, rate / 1e6, left / 3600, left / 60 % 60, left % 60, files);
+        g_autofree char *text = g_strdup_printf(
+                "%s of %s, %.0f MB/s, %" PRIu64 ":%02" PRIu64 ":%02" PRIu64 " left, %s file%s", bytes, total,
+                rate / 1e6, left / 3600, left / 60 % 60, left % 60, files, p->files == 1 ? "" : "s");
         progress_show(p->bytes, p->total_bytes, text);
 }
 

@@ -93,7 +93,20 @@ static bool next_unseen(const struct read_request *q, uint64_t *offset, uint64_t
                 hash_parts_unknown(&c->seen, offset, q->offset + q->size, length);
 }
 
-int check_answer(const struct read_request *q, const void *data)
+/* Of length bytes behind the first skip ones. */
+static uint32_t crc_of(const struct iovec *iov, uint64_t skip, uint64_t length)
+{
+        uint32_t crc = 0;
+        for (; length > 0; iov++) {
+                uint64_t begin = MIN(skip, iov->iov_len), size = MIN(length, iov->iov_len - begin);
+                crc = hash_crc(crc, (const uint8_t *)iov->iov_base + begin, (size_t)size);
+                skip -= begin;
+                length -= size;
+        }
+        return crc;
+}
+
+int check_answer(const struct read_request *q, const struct iovec *iov)
 {
         SchedFile *f = q->file;
         uint64_t offset = q->offset, length, at, same;
@@ -103,7 +116,7 @@ int check_answer(const struct read_request *q, const void *data)
         pthread_mutex_lock(&f->lock);
         while (r == 0 && next_unseen(q, &offset, &length)) {
                 pthread_mutex_unlock(&f->lock);
-                uint32_t crc = hash_crc(0, (const uint8_t *)data + (offset - q->offset), (size_t)length);
+                uint32_t crc = crc_of(iov, offset - q->offset, length);
                 pthread_mutex_lock(&f->lock);
                 at = offset;
                 /* Somebody else may have seen it meanwhile. */

@@ -101,9 +101,10 @@ struct span {
 struct slab {
         uint8_t *data;
         unsigned n_spans, pins;
-        uint64_t used; /* clock of the last use */
-        uint64_t run;  /* in which it was read */
-        bool touched;  /* somebody has read from it */
+        uint64_t used;        /* clock of the last use */
+        uint64_t run;         /* in which it was read */
+        bool touched;         /* somebody has read from it */
+        size_t filled, taken; /* bytes that were read into it, and that were handed out */
         struct span spans[SLAB_SPANS];
 };
 
@@ -120,6 +121,7 @@ struct read_request {
                           */
         unsigned rank; /* when the drive would have it served, from 1; 0: the drive was not asked. Sched.lock
                         */
+        unsigned ranked; /* how often it was */
         GList link;
 };
 
@@ -145,6 +147,7 @@ struct reader {
         int64_t run_since;        /* when */
         int64_t used_at;          /* when somebody last read from its slabs */
         int64_t locate_ns;        /* what going elsewhere costs: a mean of the last times */
+        uint64_t rate;            /* bytes/s at which slabs were filled, the best of the last ones */
         int64_t advice_ns;        /* what the drive's advice cost the last time */
         bool unadvised;           /* the drive gives none */
 };
@@ -317,8 +320,9 @@ void check_open(SchedFile *f); /* Sched.lock; the file was not in use */
 void check_forget(SchedFile *f);
 /* A read begins; -EIO: the file is not what was written. */
 int check_admit(struct read_request *q, const struct tree_attr *attr);
-/* No locks held. data answers q. -EIO: with it the file is complete, and it is not what was written. */
-int check_answer(const struct read_request *q, const void *data);
+/* No locks held. iov answers q, with all that it asks for. -EIO: with that the file is complete, and it is
+ * not what was written. */
+int check_answer(const struct read_request *q, const struct iovec *iov);
 
 /* loan.c: Sched.lock. */
 bool loan_is_in(const Sched *s, const struct job *j); /* part of its batch is lent */
@@ -341,12 +345,19 @@ void pack_end(Sched *s);
  * Sched.lock; others than the drive thread count themselves in pack.pins. */
 const uint8_t *pack_find(Sched *s, uint64_t segment, uint64_t offset, size_t *n);
 
+/* answer.c; drive thread, no locks held: serves one request. */
+void reader_serve(Sched *s, struct read_request *r);
+
 /* reader.c */
 void reader_init(Sched *s);
 void reader_clear(Sched *s);
-/* Drive thread, no locks held: serves one request; reads one slab ahead if that makes sense (true: it did).
+/* The span that holds byte offset of segment, whose slab is pinned, or NULL. Sched.lock. */
+const struct span *slab_pin(Sched *s, uint64_t segment, uint64_t offset, struct slab **ret);
+/* taken: bytes of it that were handed out. Sched.lock. */
+void slab_unpin(Sched *s, struct slab *slab, size_t taken);
+/* Drive thread, no locks held: gets byte offset of segment into a slab for a request; reads one slab ahead.
  */
-void reader_serve(Sched *s, struct read_request *r);
+int reader_load(Sched *s, const struct read_request *q, uint64_t segment, uint64_t offset);
 bool reader_wants_ahead(Sched *s); /* Sched.lock */
 void reader_ahead(Sched *s);
 /* A LOCATE that costs more than this is worth being avoided. */

@@ -314,7 +314,10 @@ int drive_execute(struct drive *d, struct transport_command *command)
         raise_alerts(d, r.sense.code);
         command->status = TRANSPORT_STATUS_CHECK_CONDITION;
         command->sense_length = sense_encode(&r.sense, drive_mode_descriptor_sense(d), command->sense);
-        log_debug("%s: %s (%02xh): sense %06x", d->path, c ? c->name : "unknown command", command->cdb[0],
-                (unsigned)r.sense.code);
+        /* A filemark or a short block is what every reader meets. */
+        unsigned code = (unsigned)r.sense.code;
+        if (code >> 16 != 0)
+                log_debug("%s: %s (%02xh): sense %x/%02x/%02x", d->path, c ? c->name : "unknown command",
+                        command->cdb[0], code >> 16, code >> 8 & 0xff, code & 0xff);
         return 0;
 }

@@ -191,14 +191,13 @@ static int on_segment(void *ctx, const struct found *f)
         struct deep *d = ctx;
         const struct segment_table *table = &d->c->v->segments;
         miss(d, f->first_block);
-        if (f->kind == SEGMENT_PACK && !f->damaged) {
+        if (f->kind == SEGMENT_PACK && f->understood) {
                 if (d->pack != f->first_block)
                         d->next = first_claim(d, f->first_block);
                 d->pack = f->first_block;
                 deny(d, UINT64_MAX);
         } else if (f->kind == SEGMENT_PACK) {
-                inspect_problem(d->c,
-                        "the pack at object %" PRIu64 " cannot be understood to its end, or read as a whole",
+                inspect_problem(d->c, "the pack at object %" PRIu64 " cannot be understood to its end",
                         f->first_block);
         }
         d->pack = 0;

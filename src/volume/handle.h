@@ -38,6 +38,7 @@ struct Volume {
         bool open_tail;    /* no filemark is right before it, though one has to be */
         uint64_t writing;  /* id of the segment that is half written; 0: none */
         bool never_written; /* mounted read-only, for whatever reason */
+        uint64_t warned;    /* bytes that the drive's early warning was put forward by */
         int append_error;   /* sticky: no more data. 0, -ENOSPC or -EIO */
         int commit_error;   /* sticky: no more indexes either */
         bool left_out;      /* by the index being written: data that may still come */
@@ -92,6 +93,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Tree, tree_free)
 void volume_set_read_only(Volume *v, const char *reason);
 /* (drive) Asks the drive what room there is, if it says. */
 void volume_measure(Volume *v);
+/* (drive) Has the drive, if it can, say early warning while there is room for the next full index. */
+void volume_warn_early(Volume *v, Tree *tree);
 /* Bytes to keep for the next full index. */
 uint64_t volume_reserve(Volume *v, Tree *tree);
 

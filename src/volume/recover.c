@@ -32,13 +32,18 @@ static int on_member(void *ctx, const struct found *f, const struct pack_member 
 static int on_segment(void *ctx, const struct found *f)
 {
         struct recovery *r = ctx;
+        struct found own = *f;
+        int error = f->kind == SEGMENT_PACK ? recover_pack_end(r, f) : 0;
+        own.damaged |= error == -EUCLEAN;
+        own.understood &= error == 0;
+        if (error < 0 && error != -EUCLEAN)
+                return error;
         r->generation = MAX(r->generation, f->generation);
         r->counts.packs += f->kind == SEGMENT_PACK;
         r->counts.indexes += f->kind == SEGMENT_INDEX;
         r->counts.foreign += f->foreign;
-        r->counts.damaged += f->damaged && f->kind != SEGMENT_INDEX;
-        int error = f->kind == SEGMENT_PACK ? recover_pack_end(r, f) : 0;
-        return error < 0 || f->foreign || f->length == 0 ? error : keep(r, f);
+        r->counts.damaged += own.damaged && f->kind != SEGMENT_INDEX;
+        return f->foreign || f->length == 0 ? 0 : keep(r, &own);
 }
 
 /* ---- Into the segment table */
@@ -76,7 +81,7 @@ static int add_nameless(struct recovery *r)
         int error = 0;
         for (size_t i = 0; i < r->n && error == 0; i++) {
                 const struct found *f = &r->found[i];
-                if (f->kind == SEGMENT_FILE || (f->kind == SEGMENT_PACK && f->damaged)) {
+                if (f->kind == SEGMENT_FILE || (f->kind == SEGMENT_PACK && f->damaged && !f->understood)) {
                         r->counts.nameless++;
                         r->counts.bytes += f->length;
                         r->counts.incomplete += !f->ended && f->kind == SEGMENT_FILE;
@@ -259,6 +264,7 @@ int volume_recover(Volume *v, Tree *tree, unsigned how, const struct volume_prog
 {
         struct recovery r = { .v = v, .tree = tree, .now = now_ns(), .how = how };
         int error = roll_forward(&r, progress);
+        recover_forget_pending(&r);
         g_free(r.found);
         return error;
 }

@@ -309,6 +309,7 @@ static int scan_segment(struct scan *s)
         s->head = 0;
         s->known = s->short_block = false;
         int r = read_segment(s);
+        s->f.understood = s->pack && pack_reader_is_complete(s->pack);
         pack_reader_free(g_steal_pointer(&s->pack));
         return r < 0 ? r : finish_segment(s);
 }

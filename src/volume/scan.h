@@ -13,6 +13,7 @@ struct found {
         uint64_t length;  /* bytes */
         bool ended;       /* all of it was written: a filemark is behind it, and no second one */
         bool damaged;     /* it cannot be read, or a pack not be understood, to its end */
+        bool understood;  /* a pack: all its members were told, though data of them may not be readable */
         bool foreign;     /* in blocks of other lengths than segments have; length is not known */
         const char *type; /* a guess, of SEGMENT_FILE (file-type.h) */
 };

@@ -120,9 +120,9 @@ expect_failure 2 'crc32, sha256 and none are known' "$REELFS" mount -o hash=md5 
 
 note "verify"
 text=$("$REELFS" verify "$tape")
-[[ $text =~ '109 files are what was written' && $text =~ '1 files could be read, but have no hash' ]] || fail "$text"
+[[ $text =~ '109 files are what was written' && $text =~ '1 file was read, but is without a hash' ]] || fail "$text"
 text=$("$REELFS" verify "$tape" many unhashed)
-[[ $text =~ '50 files are what was written' && $text =~ '1 files' ]] || fail "$text"
+[[ $text =~ '50 files are what was written' && $text =~ '1 file was read' ]] || fail "$text"
 expect_failure 1 'no-such: is not on the tape' "$REELFS" verify "$tape" no-such
 
 note "one byte of the tape is another one"
@@ -152,7 +152,7 @@ expect_two() {
 expect_two "$REELFS" verify "$tape"
 grep -q '^107 files are what was written' "$work/stdout" || fail "$(<"$work/stdout")"
 expect_two "$REELFS" restore "$tape" "$work/restored"
-grep -q '^107 of them were compared' "$work/stdout" || fail "$(<"$work/stdout")"
+grep -q '^107 of them compared with their hashes' "$work/stdout" || fail "$(<"$work/stdout")"
 diff -rq "$work/source" "$work/restored" >"$work/diff" || true
 grep -q pieces "$work/diff" && grep -q many/17 "$work/diff" && [[ $(grep -c differ "$work/diff") -eq 2 ]] ||
     fail "$(<"$work/diff")"

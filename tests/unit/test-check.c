@@ -427,6 +427,7 @@ static void test_hole_in_pack(void)
         g_assert_cmpuint(a.size, ==, 3 * RIG_BLOCK);
         get(&r, "behind", &a);
         g_assert_cmpuint(a.size, ==, 4000);
+        g_assert_cmpint(tree_resolve(r.tree, "lost+found", &a), ==, -ENOENT);
         rig_clear(&r);
 }
 
