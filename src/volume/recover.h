@@ -8,6 +8,8 @@ struct recovery {
         Volume *v;
         Tree *tree;
         int64_t now;
+        unsigned how;        /* enum recover_how */
+        uint64_t generation; /* the highest seen */
         struct found *found; /* in the order of the tape */
         size_t n, allocated;
         struct pending {
