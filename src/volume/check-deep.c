@@ -120,11 +120,11 @@ static int on_member(void *ctx, const struct found *f, const struct pack_member 
 static int on_block(void *ctx, const struct found *f, uint64_t object, bool readable)
 {
         struct deep *d = ctx;
-        const struct volume_check_options *o = d->c->options;
         uint32_t block_length = d->c->v->label.block_length;
         uint64_t begin = (object - f->first_block) * block_length;
         d->c->result->next = f->filemark;
-        if (o->report && !o->report(o->ctx, object - d->first, d->end > d->first ? d->end - d->first : 0))
+        if (!volume_check_goes_on(
+                    d->c->options, object - d->first, d->end > d->first ? d->end - d->first : 0))
                 return -ECANCELED;
         if (readable)
                 return 0;

@@ -343,6 +343,12 @@ static void test_all_indexes_lost(void)
         finds(&r, (struct volume_check_options){ 0 }, 1, 1, "no valid index");
         finds(&r, repair, 1, 1, "no valid index");
         finds(&r, deep, 1, 1, "no valid index");
+        struct found f;
+        struct volume_check_result result;
+        found_init(&f);
+        f.reports_max = 3;
+        g_assert_cmpint(check(&r, &f, deep_repair, &result), ==, -ECANCELED);
+        found_clear(&f);
         finds(&r, deep_repair, 1, 0, "no valid index");
         rig_mount(&r);
         g_assert_false(volume_is_read_only(r.v));
