@@ -303,7 +303,7 @@ static void note_bad(void *ctx, const struct restore_bad *bad)
 static void test_salvage(void)
 {
         enum { SIZE = 20 * RIG_BLOCK + 17 };
-        struct fixture f;
+        struct fixture f = { 0 };
         g_autoptr(GString) bad = g_string_new(NULL);
         struct restore_options options = { .salvage = true, .bad = note_bad, .ctx = bad };
         fixture_init(&f, NULL);
