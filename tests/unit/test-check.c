@@ -286,12 +286,12 @@ static void test_no_end_worm(void)
         rig_clear(&r);
 }
 
-static void no_end_on(const struct virtual_cartridge *cartridge)
+static void test_no_end(void)
 {
         struct rig r;
         struct found f;
         struct volume_check_result result;
-        start_on(&r, cartridge, 0);
+        start(&r);
         rig_write(&r, "torn", 3 * RIG_BLOCK, 5);
         uint64_t end = tape_end(&r);
         tear(&r, end - 2);
@@ -317,25 +317,14 @@ static void no_end_on(const struct virtual_cartridge *cartridge)
         rig_clear(&r);
 }
 
-static void test_no_end(void)
-{
-        no_end_on(NULL);
-}
-
-/* The drive has to be told that this is meant. */
-static void test_no_end_append_only(void)
-{
-        no_end_on(&(struct virtual_cartridge){ .append_only = true });
-}
-
 /* What can be read behind the place where the end is made is kept elsewhere first, or nothing is written. */
-static void test_save(void)
+static void save_on(const struct virtual_cartridge *cartridge)
 {
         struct rig r;
         struct found f;
         struct volume_check_result result;
         struct volume_check_options saving = repair;
-        start(&r);
+        start_on(&r, cartridge, 0);
         uint64_t begin = tape_end(&r);
         rig_write(&r, "torn", 6 * RIG_BLOCK, 5);
         tear(&r, begin + 5);
@@ -359,6 +348,17 @@ static void test_save(void)
         g_assert_cmpuint(a.size, ==, 2 * RIG_BLOCK);
         found_clear(&f);
         rig_clear(&r);
+}
+
+static void test_save(void)
+{
+        save_on(NULL);
+}
+
+/* The drive has to be told that it is meant. */
+static void test_save_append_only(void)
+{
+        save_on(&(struct virtual_cartridge){ .append_only = true });
 }
 
 /* All indexes lost: names come from the packs, also of what was deleted; the rest gets numbers. */
@@ -574,9 +574,9 @@ int main(int argc, char **argv)
         g_test_add_func("/check/not-closed", test_not_closed);
         g_test_add_func("/check/unreadable-index", test_unreadable_index);
         g_test_add_func("/check/no-end", test_no_end);
-        g_test_add_func("/check/no-end/append-only", test_no_end_append_only);
-        g_test_add_func("/check/no-end/worm", test_no_end_worm);
+        g_test_add_func("/check/no-end-worm", test_no_end_worm);
         g_test_add_func("/check/save", test_save);
+        g_test_add_func("/check/save-append-only", test_save_append_only);
         g_test_add_func("/check/all-indexes-lost", test_all_indexes_lost);
         g_test_add_func("/check/open-damaged", test_open_damaged);
         g_test_add_func("/check/hole-in-pack", test_hole_in_pack);
