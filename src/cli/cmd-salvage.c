@@ -147,10 +147,10 @@ static int salvage(struct job *job)
 {
         AUTO_VOLUME v = { 0 };
         struct restore_progress p = { 0 };
-        transfer_begin(&job->transfer, job->quiet);
         int r = open_volume(job, &v);
         if (r < 0)
                 return r;
+        transfer_begin(&job->transfer, job->quiet);
         autofd target = transfer_open_target(job->target);
         if (target < 0)
                 return target;

@@ -117,34 +117,40 @@ static int on_member(void *ctx, const struct found *f, const struct pack_member 
         return 0;
 }
 
-static int on_block(void *ctx, const struct found *f, uint64_t object, bool readable)
+/* The files with data in a block that begins at byte begin of the segment at object first, for people; empty:
+ * none. The caller frees. */
+static char *name_claims(const struct deep *d, uint64_t first, uint64_t begin)
 {
-        struct deep *d = ctx;
-        const struct volume_check_options *o = d->c->options;
-        uint32_t block_length = d->c->v->label.block_length;
-        uint64_t begin = (object - f->first_block) * block_length;
-        d->c->result->next = f->filemark;
-        if (o->report && !o->report(o->ctx, object - d->first, d->end > d->first ? d->end - d->first : 0))
-                return -ECANCELED;
-        if (readable)
-                return 0;
-        g_autoptr(GString) names = g_string_new(NULL);
-        uint64_t n = 0, last = 0;
-        for (size_t i = first_claim(d, f->first_block); i < d->n && d->claims[i].block == f->first_block;
-                i++) {
+        uint64_t end = begin + d->c->v->label.block_length, n = 0, last = 0;
+        GString *names = g_string_new(NULL);
+        for (size_t i = first_claim(d, first); i < d->n && d->claims[i].block == first; i++) {
                 const struct claim *claim = &d->claims[i];
-                if (claim->offset + claim->length <= begin || claim->offset >= begin + block_length ||
-                        claim->ino == last)
+                if (claim->offset + claim->length <= begin || claim->offset >= end || claim->ino == last)
                         continue;
                 last = claim->ino;
-                g_autofree char *path = n < NAMED_MAX ? path_of(d, claim->ino) : NULL;
-                if (n++ < NAMED_MAX)
-                        g_string_append_printf(names, "%s%s", n > 1 ? ", " : "", path);
+                if (n++ >= NAMED_MAX)
+                        continue;
+                g_autofree char *path = path_of(d, claim->ino);
+                g_string_append_printf(names, "%s%s", n > 1 ? ", " : "", path);
         }
         if (n > NAMED_MAX)
                 g_string_append_printf(names, " and %" PRIu64 " more", n - NAMED_MAX);
+        return g_string_free(names, FALSE);
+}
+
+static int on_block(void *ctx, const struct found *f, uint64_t object, bool readable)
+{
+        struct deep *d = ctx;
+        d->c->result->next = f->filemark;
+        if (!volume_check_goes_on(
+                    d->c->options, object - d->first, d->end > d->first ? d->end - d->first : 0))
+                return -ECANCELED;
+        if (readable)
+                return 0;
+        g_autofree char *names =
+                name_claims(d, f->first_block, (object - f->first_block) * d->c->v->label.block_length);
         inspect_problem(d->c, "object %" PRIu64 " cannot be read; %s%s", object,
-                n > 0 ? "it has data of " : "no file has data in it", names->str);
+                names[0] ? "it has data of " : "no file has data in it", names);
         return 0;
 }
 

@@ -57,9 +57,9 @@ static int check_segment(struct check *c, const struct segment *s, uint64_t *at)
         return r;
 }
 
-static bool goes_on(const struct check *c, uint64_t done, uint64_t total)
+bool volume_check_goes_on(const struct volume_check_options *o, uint64_t done, uint64_t total)
 {
-        return !c->options->report || c->options->report(c->options->ctx, done, total);
+        return !o || !o->report || o->report(o->ctx, done, total);
 }
 
 /* In the order of the tape, so that it goes forward only. */
@@ -70,7 +70,8 @@ int inspect_filemarks(struct check *c)
         int r = tape_rewind(c->tape);
         for (size_t i = 0; r == 0 && i < table->n_on_tape; i++) {
                 const struct segment *s = &table->all[table->on_tape[i]];
-                r = goes_on(c, s->first_block, c->v->end) ? check_segment(c, s, &at) : -ECANCELED;
+                r = volume_check_goes_on(c->options, s->first_block, c->v->end) ? check_segment(c, s, &at)
+                                                                                : -ECANCELED;
         }
         if (r == -EIO) {
                 inspect_problem(c, "the tape cannot be read from filemark %" PRIu64 " on", at);
@@ -84,6 +85,8 @@ int inspect_open(struct check *c)
         char why[VOLUME_WHY_MAX];
         int r = volume_load_any(c->tape, true, HINT_NONE, &c->v, &c->tree, why);
         c->has_index = r == 0;
+        if (c->v)
+                c->v->check = c->options;
         if (r == -EUCLEAN) {
                 inspect_problem(c, "%s", why);
                 return 0;

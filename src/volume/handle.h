@@ -36,7 +36,9 @@ struct Volume {
         uint64_t data_end; /* what find_index found: past this there is nothing; 0: there is no end of data */
         bool at_end;       /* the tape is there, for sure */
         bool open_tail;    /* no filemark is right before it, though one has to be */
-        uint64_t writing;  /* id of the segment that is half written; 0: none */
+        const struct volume_check_options
+                *check;     /* whose report says whether a recovery is to go on; or NULL */
+        uint64_t writing;   /* id of the segment that is half written; 0: none */
         bool never_written; /* mounted read-only, for whatever reason */
         uint64_t warned;    /* bytes that the drive's early warning was put forward by */
         int append_error;   /* sticky: no more data. 0, -ENOSPC or -EIO */
@@ -144,8 +146,8 @@ int volume_load_any(Tape *tape, bool read_only, enum volume_hint hint, Volume **
 /* Its parts: a volume of which the labels are known, and its last index. volume_find_index may replace *v. */
 int volume_begin(Tape *tape, const struct label *label, uint64_t content, Volume **ret);
 int volume_find_index(Volume **v, bool read_only, Tree **tree, char why[static VOLUME_WHY_MAX]);
-/* What is left to do for a volume with an index in v and tree: names in the order of their data, room, and why
- * it cannot be written to. */
+/* What is left to do for a volume with an index in v and tree: names in the order of their data, room, and
+ * why it cannot be written to. */
 void volume_finish_load(Volume *v, Tree *tree, bool read_only);
 /* Names in the order of their data; only before anybody lists. */
 void volume_sort_tree(Volume *v, Tree *tree);
@@ -164,6 +166,11 @@ enum recover_how {
 /* Rolls forward over it, and writes an index. What was found is logged. 0, though the volume may be read-only
  * still, with the reason. how: enum recover_how. */
 int volume_recover(Volume *v, Tree *tree, unsigned how, const struct volume_progress *progress);
+
+/* ---- check.c */
+
+/* False: the check is to end. options may be NULL. */
+bool volume_check_goes_on(const struct volume_check_options *options, uint64_t done, uint64_t total);
 
 /* ---- memory.c. (drive) */
 

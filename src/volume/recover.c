@@ -46,6 +46,13 @@ static int on_segment(void *ctx, const struct found *f)
         return f->foreign || f->length == 0 ? 0 : keep(r, &own);
 }
 
+/* -ECANCELED: a check is to end. */
+static int on_block(void *ctx, const struct found *f, uint64_t object, bool readable)
+{
+        const Volume *v = ((struct recovery *)ctx)->v;
+        return volume_check_goes_on(v->check, object, v->data_end) ? 0 : -ECANCELED;
+}
+
 /* ---- Into the segment table */
 
 /* Ids of what has one come first: they are lower. */
@@ -220,7 +227,7 @@ static int make_end(struct recovery *r)
 static int roll_forward(struct recovery *r, const struct volume_progress *progress)
 {
         Volume *v = r->v;
-        const struct scan_visitor visitor = { on_member, on_segment, NULL, r };
+        const struct scan_visitor visitor = { on_member, on_segment, on_block, r };
         const struct scan_range range = { .first = v->end,
                 .filemark = v->filemarks,
                 .end = v->data_end,
@@ -229,7 +236,7 @@ static int roll_forward(struct recovery *r, const struct volume_progress *progre
                 .read_max = SCAN_READ_MAX,
                 .patient = r->how & RECOVER_PATIENT };
         struct scan_result result;
-        int error = scan_segments(v, &range, &visitor, progress, &result);
+        int error = scan_segments(v, &range, &visitor, v->check ? NULL : progress, &result);
         if (error == 0)
                 error = add_segments(r, &result);
         if (error == 0)

@@ -52,10 +52,16 @@ static int look_behind(struct behind *b, uint64_t object, bool keep)
 
 /* ---- Consent */
 
+static int on_block(void *ctx, const struct found *f, uint64_t object, bool readable)
+{
+        const struct check *c = ctx;
+        return volume_check_goes_on(c->options, object, 0) ? 0 : -ECANCELED;
+}
+
 /* Where the tape cannot be read on. */
 static int find_last(struct check *c, uint64_t *object)
 {
-        const struct scan_visitor nobody = { 0 };
+        const struct scan_visitor nobody = { .block = on_block, .ctx = c };
         const struct scan_range range = { .first = c->v->end,
                 .filemark = c->v->filemarks,
                 .id = c->v->next_id - 1,
@@ -67,13 +73,14 @@ static int find_last(struct check *c, uint64_t *object)
         return r;
 }
 
-/* -ECANCELED: it is to stay as it is, which is said. */
-static int may_overwrite(struct check *c)
+/* *may false: it is to stay as it is, which is said. */
+static int may_overwrite(struct check *c, bool *may)
 {
         const struct volume_check_options *o = c->options;
         const char *address = tape_address(c->tape);
         struct behind b = { .c = c };
         uint64_t object;
+        *may = false;
         int r = find_last(c, &object);
         if (r == 0)
                 r = look_behind(&b, object, false);
@@ -81,7 +88,7 @@ static int may_overwrite(struct check *c)
                 return r;
         g_autofree char *size = format_size(b.bytes);
         if (b.readable > 0 && !o->save)
-                return log_error(-ECANCELED,
+                return log_error(0,
                         "%s: %" PRIu64 " blocks (%s) behind object %" PRIu64
                         " can be read still, and would be lost; name a directory for them with --save",
                         address, b.readable, size, object);
@@ -90,7 +97,8 @@ static int may_overwrite(struct check *c)
                                                 " blocks that can be read, is gone for good",
                 object, b.readable);
         if (!o->agree || !o->agree(o->ctx, text))
-                return log_error(-ECANCELED, "%s: nothing was written", address);
+                return log_error(0, "%s: nothing was written", address);
+        *may = true;
         return b.readable > 0 ? look_behind(&b, object, true) : 0;
 }
 
@@ -98,9 +106,7 @@ static int may_overwrite(struct check *c)
 
 static void report(void *ctx, uint64_t done, uint64_t total)
 {
-        const struct volume_check_options *o = ctx;
-        if (o->report)
-                o->report(o->ctx, done, total);
+        volume_check_goes_on(ctx, done, total); /* too late to end it */
 }
 
 /* What keeps an index from being written, whatever else is wrong. */
@@ -128,6 +134,7 @@ int inspect_repair(struct check *c)
 {
         const struct volume_progress progress = { report, (void *)c->options };
         unsigned how = RECOVER_DOUBTFUL;
+        bool may = true;
         int r = is_writable(c);
         if (r == -EROFS || (c->has_index && c->v->data_end == c->v->end))
                 return 0;
@@ -138,12 +145,11 @@ int inspect_repair(struct check *c)
         }
         if (c->v->data_end == 0) {
                 how |= RECOVER_TRUNCATE;
-                r = may_overwrite(c);
+                r = may_overwrite(c, &may);
         }
-        if (r == 0)
-                r = volume_recover(c->v, c->tree, how, &progress);
-        if (r == -ECANCELED)
-                return 0;
+        if (r < 0 || !may)
+                return r;
+        r = volume_recover(c->v, c->tree, how, &progress);
         c->result->repaired = r == 0 && !volume_is_read_only(c->v);
         if (r == 0 && !c->result->repaired)
                 log_warning("%s: %s", tape_address(c->tape), c->v->info.read_only_reason);

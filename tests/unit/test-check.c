@@ -106,9 +106,9 @@ static uint64_t first_offset(struct rig *r, uint64_t pack, const char *path, uin
 }
 
 /* Two file segments, a pack of three files of which one is not in the index, and an index. */
-static void start_with(struct rig *r, uint64_t wrong_by)
+static void start_on(struct rig *r, const struct virtual_cartridge *cartridge, uint64_t wrong_by)
 {
-        rig_init(r, NULL);
+        rig_init(r, cartridge);
         rig_format(r);
         rig_mount(r);
         rig_write(r, "one", 3 * RIG_BLOCK + 1, 1);
@@ -118,6 +118,11 @@ static void start_with(struct rig *r, uint64_t wrong_by)
         write_pack(r, "deleted since", 5000, 3);
         rig_write(r, "two", 5 * RIG_BLOCK, 4);
         g_assert_cmpint(rig_commit(r), ==, 0);
+}
+
+static void start_with(struct rig *r, uint64_t wrong_by)
+{
+        start_on(r, NULL, wrong_by);
 }
 
 static void start(struct rig *r)
@@ -268,6 +273,19 @@ static void test_unreadable_index(void)
         rig_clear(&r);
 }
 
+/* A tape that can be written once only stays as it is. */
+static void test_no_end_worm(void)
+{
+        struct rig r;
+        start_on(&r, &(struct virtual_cartridge){ .worm = true }, 0);
+        rig_write(&r, "torn", 3 * RIG_BLOCK, 5);
+        uint64_t end = tape_end(&r);
+        tear(&r, end - 2);
+        finds(&r, repair, 1, 1, "without an end-of-data mark");
+        assert_message("can be written once only");
+        rig_clear(&r);
+}
+
 static void test_no_end(void)
 {
         struct rig r;
@@ -300,13 +318,13 @@ static void test_no_end(void)
 }
 
 /* What can be read behind the place where the end is made is kept elsewhere first, or nothing is written. */
-static void test_save(void)
+static void save_on(const struct virtual_cartridge *cartridge)
 {
         struct rig r;
         struct found f;
         struct volume_check_result result;
         struct volume_check_options saving = repair;
-        start(&r);
+        start_on(&r, cartridge, 0);
         uint64_t begin = tape_end(&r);
         rig_write(&r, "torn", 6 * RIG_BLOCK, 5);
         tear(&r, begin + 5);
@@ -332,6 +350,17 @@ static void test_save(void)
         rig_clear(&r);
 }
 
+static void test_save(void)
+{
+        save_on(NULL);
+}
+
+/* The drive has to be told that it is meant. */
+static void test_save_append_only(void)
+{
+        save_on(&(struct virtual_cartridge){ .append_only = true });
+}
+
 /* All indexes lost: names come from the packs, also of what was deleted; the rest gets numbers. */
 static void test_all_indexes_lost(void)
 {
@@ -343,6 +372,12 @@ static void test_all_indexes_lost(void)
         finds(&r, (struct volume_check_options){ 0 }, 1, 1, "no valid index");
         finds(&r, repair, 1, 1, "no valid index");
         finds(&r, deep, 1, 1, "no valid index");
+        struct found f;
+        struct volume_check_result result;
+        found_init(&f);
+        f.reports_max = 3;
+        g_assert_cmpint(check(&r, &f, deep_repair, &result), ==, -ECANCELED);
+        found_clear(&f);
         finds(&r, deep_repair, 1, 0, "no valid index");
         rig_mount(&r);
         g_assert_false(volume_is_read_only(r.v));
@@ -539,7 +574,9 @@ int main(int argc, char **argv)
         g_test_add_func("/check/not-closed", test_not_closed);
         g_test_add_func("/check/unreadable-index", test_unreadable_index);
         g_test_add_func("/check/no-end", test_no_end);
+        g_test_add_func("/check/no-end-worm", test_no_end_worm);
         g_test_add_func("/check/save", test_save);
+        g_test_add_func("/check/save-append-only", test_save_append_only);
         g_test_add_func("/check/all-indexes-lost", test_all_indexes_lost);
         g_test_add_func("/check/open-damaged", test_open_damaged);
         g_test_add_func("/check/hole-in-pack", test_hole_in_pack);
