@@ -33,7 +33,7 @@ static void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
         SchedFile *f;
         int r = sched_open(fe->sched, ino, &f);
         if (r == 0 && (fi->flags & O_TRUNC)) {
-                r = sched_truncate(fe->sched, ino, 0, now_ns());
+                r = volume_may_change(fe->volume) ?: sched_truncate(fe->sched, ino, 0, now_ns());
                 frontend_drop_cache(fe, ino);
                 if (r < 0)
                         sched_release(f);
@@ -154,7 +154,7 @@ static void sync_done(void *ctx, int error)
 static void sync_file(fuse_req_t req, SchedFile *f)
 {
         fuse_req_interrupt_func(req, interrupted, req);
-        sched_sync(frontend_of(req)->sched, f, sync_done, req);
+        sched_fsync(frontend_of(req)->sched, f, sync_done, req);
 }
 
 static void op_fsync(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_info *fi)
@@ -189,7 +189,9 @@ static int allocate(struct frontend *fe, uint64_t ino, int mode, uint64_t offset
                 return -EOPNOTSUPP;
         if (offset > INT64_MAX - length)
                 return -EFBIG;
-        int r = 0;
+        int r = volume_may_change(fe->volume);
+        if (r < 0)
+                return r;
         if (mode & (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE)) {
                 r = sched_punch(fe->sched, ino, offset, length, now_ns());
                 frontend_drop_cache(fe, ino);

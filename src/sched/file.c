@@ -72,7 +72,8 @@ void sched_release(SchedFile *f)
 
 void file_failed(SchedFile *f, int error)
 {
-        f->flush_error = f->sync_error = error;
+        f->flush_error = error;
+        f->failed = true;
 }
 
 int sched_flush(SchedFile *f)

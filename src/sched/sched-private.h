@@ -66,7 +66,8 @@ struct SchedFile {
         struct stage *rests; /* the last one sealed, or NULL; likewise */
         /* Sched.lock: */
         unsigned opens, uses;        /* open files; stages, jobs and reads that need it */
-        int flush_error, sync_error; /* losses not yet told */
+        int flush_error;             /* a loss not yet told by close */
+        bool failed;                 /* bytes of it were lost while it was in use */
         uint64_t counted;            /* Sched.lock: the value of drawn when it last counted as fresh */
         uint64_t read_end;           /* SchedFile.lock: how far it has been read */
 };
@@ -101,6 +102,9 @@ struct read_request {
 
 struct sync_request {
         SchedFile *file; /* a use of it, or NULL */
+        bool all;        /* it is about all files */
+        char *why;       /* it asks for writing to go on; VOLUME_WHY_MAX bytes. Or NULL */
+        int refused;     /* what came of that */
         sched_sync_done done;
         void *ctx;
         GList link;
@@ -205,6 +209,8 @@ struct Sched {
         int64_t sleeps_until; /* the drive thread; 0: it is awake, and looks again before it sleeps */
         int error;            /* first loss */
         bool broken;          /* nothing more is written */
+        bool salvage;         /* it has just broken: an index of what is good is due */
+        bool losses;          /* some file has lost bytes, or had */
         bool read_only;       /* from the start */
         uint64_t written, read, commits;
         int64_t committed_at;                   /* monotonic ns */
@@ -216,7 +222,7 @@ void file_use(SchedFile *f);
 void file_unuse(SchedFile *f);
 /* size new bytes have a place. Sched.lock held. */
 void file_grows(SchedFile *f, size_t size);
-/* A loss in f: told by flush and sync. Sched.lock held. */
+/* A loss in f: told by flush. Sched.lock held. */
 void file_failed(SchedFile *f, int error);
 
 /* How long a sealed stage lingers, so that files get the names and attributes that they keep, and those that
@@ -305,6 +311,18 @@ void pace_feeds(Sched *s, int64_t now);
 void pace_runs_dry(Sched *s, int64_t now, int64_t *deadline);
 /* The tape stops for other reasons: a commit, or a read. */
 void pace_ends(Sched *s);
+
+/* loss.c; Sched.lock held on entry and exit. */
+/* 0, or the error that a sync of f has to tell as long as bytes of it are lost. Gives up Sched.lock. */
+int loss_of(Sched *s, SchedFile *f);
+/* What a write to f ends with when nothing more is written. */
+int loss_of_writer(Sched *s, SchedFile *f);
+/* Files in use that have lost what was thought to be written. Gives up Sched.lock. */
+void loss_tell_open_files(Sched *s);
+/* Writing goes on. */
+void loss_forgive(Sched *s);
+/* Some file in the tree has lost bytes. Drive thread, or after it; no locks held. */
+bool loss_remains(Sched *s);
 
 /* Waits for cond, at most until deadline (monotonic ns; INT64_MAX: for ever). */
 void cond_wait_until(pthread_cond_t *cond, pthread_mutex_t *lock, int64_t deadline);

@@ -116,7 +116,7 @@ int sched_stop(Sched *s, const struct volume_progress *progress)
         pthread_cond_signal(&s->work);
         pthread_mutex_unlock(&s->lock);
         pthread_join(s->thread, NULL);
-        int r = s->error;
+        int r = s->error ?: loss_remains(s) ? -EIO : 0;
         pthread_mutex_lock(&s->lock);
         answer_left_reads(s);
         pthread_mutex_unlock(&s->lock);
@@ -131,24 +131,39 @@ void sched_free(Sched *s)
         release(s);
 }
 
-void sched_sync(Sched *s, SchedFile *f, sched_sync_done done, void *ctx)
+static void ask(Sched *s, const struct sync_request *what)
 {
-        struct sync_request *q = g_new0(struct sync_request, 1);
-        *q = (struct sync_request){ f, done, ctx };
+        struct sync_request *q = g_memdup2(what, sizeof(*what));
         q->link.data = q;
         pthread_mutex_lock(&s->lock);
         bool late = s->finished;
         if (!late) {
-                if (f)
-                        file_use(f);
+                if (q->file)
+                        file_use(q->file);
                 g_queue_push_tail_link(&s->syncs, &q->link);
                 pthread_cond_signal(&s->work);
         }
         pthread_mutex_unlock(&s->lock);
         if (late) {
                 g_free(q);
-                done(ctx, -EIO);
+                what->done(what->ctx, -EIO);
         }
+}
+
+void sched_sync(Sched *s, SchedFile *f, sched_sync_done done, void *ctx)
+{
+        ask(s, &(struct sync_request){ .file = f, .all = !f, .done = done, .ctx = ctx });
+}
+
+void sched_fsync(Sched *s, SchedFile *f, sched_sync_done done, void *ctx)
+{
+        ask(s, &(struct sync_request){ .file = f, .done = done, .ctx = ctx });
+}
+
+void sched_resume(Sched *s, char why[static VOLUME_WHY_MAX], sched_sync_done done, void *ctx)
+{
+        why[0] = '\0';
+        ask(s, &(struct sync_request){ .all = true, .why = why, .done = done, .ctx = ctx });
 }
 
 void sched_cancel(Sched *s, void *ctx)

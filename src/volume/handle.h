@@ -8,8 +8,6 @@
 #include "index.h"
 #include "profile.h"
 
-#define VOLUME_WHY_MAX 600
-
 /* What the cartridge's memory may do for the search of the last index. */
 enum volume_hint {
         HINT_NONE,     /* nothing */
@@ -54,6 +52,7 @@ struct Volume {
         bool incomplete;           /* it left out data that may still come */
         uint64_t remaining, total; /* bytes; total 0: the drive does not say */
         bool early_warning;
+        bool full; /* read-only, since no further index would fit */
 };
 
 static inline Volume *volume_lock(Volume *v)
@@ -136,6 +135,8 @@ int volume_fail(Volume *v, int error);
  * it. attempted: the length of the segment being written, if all had gone well; last: that would have been
  * all of it. */
 void volume_settle(Volume *v, uint64_t attempted, bool last);
+/* Data ends at object end: what was said to be written behind it is lost. */
+void volume_cut(Volume *v, uint64_t end);
 /* The drive's count is not ours: nothing that was written since the last index is surely where it should be.
  */
 void volume_distrust(Volume *v);

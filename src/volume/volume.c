@@ -86,6 +86,12 @@ bool volume_is_read_only(Volume *v)
         return v->info.read_only;
 }
 
+int volume_may_change(Volume *v)
+{
+        autounlock Volume *locked = volume_lock(v);
+        return !v->info.read_only ? 0 : v->full ? -ENOSPC : -EROFS;
+}
+
 void volume_set_read_only(Volume *v, const char *reason)
 {
         autounlock Volume *locked = volume_lock(v);
@@ -178,6 +184,13 @@ void volume_segment_lost(Volume *v, uint64_t id)
         struct segment *s = segments_find(&v->segments, id);
         if (s && s->state == SEGMENT_QUEUED)
                 s->state = SEGMENT_LOST;
+}
+
+bool volume_has_lost(Volume *v, uint64_t id, uint64_t offset, uint64_t length)
+{
+        autounlock Volume *locked = volume_lock(v);
+        const struct segment *s = segments_find(&v->segments, id);
+        return s && s->state == SEGMENT_LOST && (offset > s->length || length > s->length - offset);
 }
 
 static int copy_segment(const struct segment *from, struct segment *to)
