@@ -20,12 +20,13 @@
  * clock=real (the default)|virtual, speed=N (its clock runs N times as fast as the real one); or
  * bytes-per-second=N (of the medium)  bus-bytes-per-second=N  command-us=N  buffer=BYTES: a drive that just
  * takes its time; without any of them it takes none [test]      power-cut-after=N (commands),
- * power-cut-keep=R (0..1, see virtual_power_cut) initiator=N (see virtual_set_initiator)  tape-alerts=N;N
- * (flags raised at load)  discard=BOOL (data of writes with FIXED=1 is not kept and reads as zeros; short
- * blocks are, so that labels and small indexes survive: for benchmarks) [fault]     rules=TEXT, for who opens
- * it to put the fault injector in front (see virtual_faults) and, kept by the drive itself, what a real drive
- * and the memory chip in a real cartridge keep: [memory]       change-reference=N  attribute-NNNN=HEX (WRITE
- * ATTRIBUTE) [reservation] keys=INITIATOR:KEY;...  holder=N  type=N  generation=N  aptpl=BOOL  reserved-by=N
+ * power-cut-keep=R (0..1, see virtual_power_cut) initiator=N (see virtual_set_initiator)  unreadable=N;N-M
+ * (objects) tape-alerts=N;N (flags raised at load)  discard=BOOL (data of writes with FIXED=1 is not kept and
+ * reads as zeros; short blocks are, so that labels and small indexes survive: for benchmarks) [fault]
+ * rules=TEXT, for who opens it to put the fault injector in front (see virtual_faults) and, kept by the drive
+ * itself, what a real drive and the memory chip in a real cartridge keep: [memory]       change-reference=N
+ * attribute-NNNN=HEX (WRITE ATTRIBUTE) [reservation] keys=INITIATOR:KEY;...  holder=N  type=N  generation=N
+ * aptpl=BOOL  reserved-by=N
  */
 #include <reelfs/transport.h>
 

@@ -129,7 +129,8 @@ int volume_seek_end(Volume *v);
  * SEGMENT_LOST if that is not all of it. -ENOSPC: early warning passed and only the reserve is left. */
 int volume_append(Volume *v, uint64_t id, const struct iovec *iov, int iovcnt, bool last);
 /* (drive) Reads from segment id at offset (a multiple of the block length) up to size bytes (likewise, and at
- * least one block), not beyond the segment's end; *nread. The position is behind what was read. */
+ * least one block), not beyond the segment's end; *nread. The position is behind what was read. What the
+ * medium does not give is for the caller to tell: -EIO, and *nread ends before it. */
 int volume_read(Volume *v, uint64_t id, uint64_t offset, void *buf, size_t size, size_t *nread);
 /* (drive) Reads on past the filemark that ends segment id, if the next object begins another segment; *next
  * is that. -ENOENT: none. For read-ahead without LOCATE: volume_read(next, 0, …) then continues where the
@@ -157,6 +158,8 @@ bool volume_is_dirty(Volume *v, Tree *tree);
  * read-only. -ENOSPC: the tape is full. */
 #define VOLUME_WHY_MAX 600
 int volume_resume(Volume *v, char why[static VOLUME_WHY_MAX]);
+/* The attribute of a file that was longer: how much of it is on the tape. */
+#define VOLUME_LOST_XATTR "user.reelfs-lost"
 /* Whether some of these bytes of a segment were lost when a write failed. */
 bool volume_has_lost(Volume *v, uint64_t id, uint64_t offset, uint64_t length);
 

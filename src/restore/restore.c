@@ -199,7 +199,8 @@ static void tell_bad(struct restore *r, const struct piece *p, uint64_t done, ui
         volume_segment_get(r->plan.volume, p->segment, &s);
         g_autofree char *path = plan_path(&r->plan, p->node);
         log_message(LOG_ERR, 0,
-                "%s: bytes %" PRIu64 " to %" PRIu64 ", at object %" PRIu64 " of the tape, cannot be read",
+                "%s: bytes %" PRIu64 " to %" PRIu64 ", at object %" PRIu64
+                " of the tape, cannot be read: the tape is bad there, or the drive's heads are dirty",
                 path, p->file_offset + done, p->file_offset + done + size - 1,
                 s.first_block + (p->offset + done) / r->block_length);
 }

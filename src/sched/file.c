@@ -104,13 +104,22 @@ static void file_done(SchedFile *f)
         pthread_mutex_unlock(&s->lock);
 }
 
+/* What is emptied has lost nothing any more. */
+static int truncate_file(Sched *s, uint64_t ino, uint64_t size, int64_t now)
+{
+        int r = tree_truncate(s->tree, ino, size, now);
+        if (r == 0 && size == 0)
+                (void)tree_xattr_remove(s->tree, ino, VOLUME_LOST_XATTR, now);
+        return r;
+}
+
 int sched_truncate(Sched *s, uint64_t ino, uint64_t size, int64_t now)
 {
         SchedFile *f = file_find(s, ino);
         if (!f)
-                return tree_truncate(s->tree, ino, size, now);
+                return truncate_file(s, ino, size, now);
         pthread_mutex_lock(&f->lock);
-        int r = tree_truncate(s->tree, ino, size, now);
+        int r = truncate_file(s, ino, size, now);
         pthread_mutex_unlock(&f->lock);
         file_done(f);
         return r;

@@ -65,11 +65,11 @@ struct SchedFile {
         struct stage *stage; /* open one, or NULL; changes under both locks */
         struct stage *rests; /* the last one sealed, or NULL; likewise */
         /* Sched.lock: */
-        unsigned opens, uses;        /* open files; stages, jobs and reads that need it */
-        int flush_error;             /* a loss not yet told by close */
-        bool failed;                 /* bytes of it were lost while it was in use */
-        uint64_t counted;            /* Sched.lock: the value of drawn when it last counted as fresh */
-        uint64_t read_end;           /* SchedFile.lock: how far it has been read */
+        unsigned opens, uses; /* open files; stages, jobs and reads that need it */
+        int flush_error;      /* a loss not yet told by close */
+        bool failed;          /* bytes of it were lost while it was in use */
+        uint64_t counted;     /* Sched.lock: the value of drawn when it last counted as fresh */
+        uint64_t read_end;    /* SchedFile.lock: how far it has been read */
 };
 
 /* Of the tape, read into a slab: length bytes of segment from offset on lie at data. */
@@ -127,6 +127,14 @@ struct reader {
         int64_t locate_ns;        /* what going elsewhere costs: a mean of the last times */
 };
 
+/* A block that could not be read (bad.c). */
+struct bad_block {
+        uint64_t object; /* 0: none */
+        int64_t tried_at;
+        bool refused; /* somebody has asked for it */
+};
+#define BAD_BLOCKS 64
+
 /* How writing goes on. Sched.lock. */
 struct pace {
         enum { PACE_IDLE, PACE_FEED, PACE_GATHER } state;
@@ -171,6 +179,11 @@ struct Sched {
 
         struct loan loan;
         struct reader reader;
+        struct {
+                struct bad_block blocks[BAD_BLOCKS];
+                unsigned next;    /* the one that is replaced */
+                GHashTable *told; /* "INO OBJECT" */
+        } bad;
         struct pace pace;
 
         /* The pack being written, by the drive thread alone. Others look into its batch under Sched.lock. */
@@ -292,6 +305,18 @@ bool reader_object(Sched *s, uint64_t segment, uint64_t offset, uint64_t *object
  * Sched.lock.
  */
 bool reader_follows(Sched *s, uint64_t *segment, uint64_t *offset);
+
+/* bad.c: drive thread, Sched.lock held. */
+void bad_init(Sched *s);
+void bad_clear(Sched *s);
+void bad_note(Sched *s, uint64_t object); /* it could not be read */
+void bad_forget(Sched *s, uint64_t object);
+/* It is not worth being tried again yet. */
+bool bad_is_refused(Sched *s, uint64_t object);
+/* The first one from from on, before end; else end. */
+uint64_t bad_first(Sched *s, uint64_t from, uint64_t end);
+/* f is refused the byte at offset of segment. Gives up Sched.lock. */
+void bad_tell(Sched *s, SchedFile *f, uint64_t segment, uint64_t offset);
 
 /* order.c; Sched.lock held. What is to be looked at again by itself lowers *deadline. */
 /* The read to be served now, out of the queue, or NULL. */

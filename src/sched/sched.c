@@ -34,6 +34,7 @@ static void init_locks(Sched *s)
 static void release(Sched *s)
 {
         reader_clear(s);
+        bad_clear(s);
         pack_clear(s);
         pool_clear(&s->pool);
         g_hash_table_destroy(s->files);
@@ -74,6 +75,7 @@ int sched_new(Volume *volume, Tree *tree, const struct sched_options *options, S
         s->committed_at = monotonic_ns();
         s->drawn = 1;
         reader_init(s);
+        bad_init(s);
         pace_init(s, info.density);
         pack_init(s);
         r = -pthread_create(&s->thread, NULL, drive_main, s);

@@ -122,6 +122,9 @@ getfattr --absolute-names -n user.reelfs-lost "$mnt/data" >/dev/null
 cmp "$mnt/after" "$work/small"
 note "mounted again it is writable at once"
 cp "$work/data" "$mnt/again"
+note "written anew, it is marked no more"
+cp "$work/small" "$mnt/data"
+if getfattr --absolute-names -n user.reelfs-lost "$mnt/data" 2>/dev/null; then fail "it still says that it has lost data"; fi
 unmount_tape
 
 note "a closed file that a later error takes with it"
@@ -140,7 +143,7 @@ note "an index of what is good is written at once"
 mount_failing "opcode=0a after=5 sense=3/0c/00"
 loses_data
 for _ in {1..50}; do
-    if [[ $(getfattr --only-values -n user.reelfs.status.generation "$mnt") -gt 2 ]]; then break; fi
+    if [[ $(getfattr --absolute-names --only-values -n user.reelfs.status.generation "$mnt") -gt 2 ]]; then break; fi
     sleep 0.1
 done
 kill -KILL "$daemon"
