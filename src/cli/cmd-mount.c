@@ -127,6 +127,7 @@ static int run(const struct command *command, int argc, char **argv)
         "                         commit=TIME    index at least so often (5m); 0: never\n"                 \
         "                         io=WAY         how data moves: auto, direct, mmap or indirect\n"         \
         "                         chap-file=PATH CHAP secret of an iSCSI drive\n"                          \
+        "                         runas=USER     who the daemon is, once all is open\n"                     \
         "                         reserve        keep other hosts off the drive (noreserve: do not)\n"     \
         "                         noallow_other  only for who mounts (allow_other: for all)\n"             \
         "                         nodev, noexec, noatime… as in mount(8)\n"

@@ -13,11 +13,13 @@
 #include "background.h"
 #include "cli.h"
 #include "daemon.h"
+#include "runas.h"
 
 struct daemon {
         const struct mount_config *config;
         struct cli_volume v;
-        int notify_fd; /* a byte written here: the mount is usable; -1: in the foreground */
+        struct runas *runas; /* NULL: it stays who it is */
+        int notify_fd;       /* a byte written here: the mount is usable; -1: in the foreground */
 };
 
 /* "ARCHIVE01 (generation 7, 12,345 files) is mounted at /mnt/tape" */
@@ -35,13 +37,22 @@ static void announce(const struct daemon *d)
         fflush(stdout);
 }
 
-static void on_ready(void *ctx)
+static int on_ready(void *ctx)
 {
         struct daemon *d = ctx;
         cli_utab_add(d->config->mount.address, d->config->mount.mountpoint);
+        int r = d->runas ? runas_drop(d->runas) : 0;
+        if (r < 0)
+                return r;
         announce(d);
         if (d->notify_fd >= 0)
                 background_ready(d->notify_fd);
+        return 0;
+}
+
+static void on_unmount(void *ctx)
+{
+        runas_unmount(((struct daemon *)ctx)->runas);
 }
 
 /* Unless something else is mounted there already, while this volume was being closed. */
@@ -59,6 +70,7 @@ static int on_close(void *ctx)
         int r = tape_rewind(d->v.tape);
         cli_volume_close(&d->v);
         forget_mount(d->config->mount.mountpoint);
+        runas_forget(d->runas);
         return r;
 }
 
@@ -73,11 +85,10 @@ static void protect(void)
                 log_debug("the kernel does not know this process as one that writes out data");
 }
 
-static int serve(struct daemon *d)
+static int open_and_serve(struct daemon *d)
 {
-        static const struct mount_hooks hooks = { on_ready, on_close };
+        static const struct mount_hooks hooks = { on_ready, on_unmount, on_close };
         const struct mount_options *options = &d->config->mount;
-        protect();
         const struct transport_options how = {
                 .read_only = options->read_only, .io = options->io, .tell_copy = true
         };
@@ -95,6 +106,19 @@ static int serve(struct daemon *d)
         if (r == 0)
                 return mount_serve(d->v.volume, d->v.tree, options, &hooks, d);
         on_close(d);
+        return r;
+}
+
+static int serve(struct daemon *d)
+{
+        const struct mount_options *options = &d->config->mount;
+        protect();
+        int r = d->config->runas
+                ? runas_prepare(d->config->runas, options->address, options->mountpoint, &d->runas)
+                : 0;
+        if (r == 0)
+                r = open_and_serve(d);
+        runas_free(d->runas);
         return r;
 }
 

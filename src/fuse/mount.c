@@ -93,10 +93,11 @@ static int mount_and_serve(
         }
         read_ahead_widen(fe->options->mountpoint);
         int r = direct_prepare(fe) ?: control_start(fe, control);
-        if (r == 0) {
-                hooks->ready(ctx);
+        if (r == 0)
+                r = hooks->ready(ctx);
+        if (r == 0)
                 serve(fe);
-        }
+        hooks->unmount(ctx);
         fuse_session_unmount(fe->session);
         fuse_remove_signal_handlers(fe->session);
         return r;
