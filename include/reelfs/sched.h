@@ -121,7 +121,8 @@ struct sched_status {
         uint64_t total, remaining;  /* bytes of the tape; total 0: not known */
         uint64_t open_files, queued_reads;
         bool read_only;
-        int error; /* first loss, negative; 0: none */
+        int error;     /* first loss, negative; 0: none */
+        uint64_t lost; /* after sched_stop: names of files that have lost bytes */
         enum pool_pages pages;
         bool pinned; /* the pool is locked in memory */
 };

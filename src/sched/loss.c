@@ -73,20 +73,30 @@ void loss_forgive(Sched *s)
         s->broken = false;
 }
 
-static int stop_at_lost(void *ctx, const struct tree_entry *entry)
+struct count {
+        Volume *volume;
+        uint64_t files;
+};
+
+/* After everything is drained, nothing is staged that will come. */
+static int count_lost(void *ctx, const struct tree_entry *entry)
 {
-        Sched *s = ctx;
-        for (size_t i = 0; i < entry->n_extents; i++) {
+        struct count *c = ctx;
+        bool lost = false;
+        for (size_t i = 0; i < entry->n_extents && !lost; i++) {
                 const struct tree_extent *e = &entry->extents[i];
-                if (e->segment >= VOLUME_STAGED ||
-                        volume_has_lost(s->volume, e->segment, e->offset, e->length))
-                        return -EIO;
+                lost = e->segment >= VOLUME_STAGED ||
+                        volume_has_lost(c->volume, e->segment, e->offset, e->length);
         }
+        c->files += lost;
         return 0;
 }
 
-bool loss_remains(Sched *s)
+uint64_t loss_count(Sched *s)
 {
-        static const struct tree_visitor visitor = { .enter = stop_at_lost };
-        return s->losses && tree_walk(s->tree, &visitor, s) < 0;
+        static const struct tree_visitor visitor = { .enter = count_lost };
+        struct count c = { .volume = s->volume };
+        if (s->losses)
+                tree_walk(s->tree, &visitor, &c);
+        return c.files;
 }

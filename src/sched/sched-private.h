@@ -224,6 +224,7 @@ struct Sched {
         bool broken;          /* nothing more is written */
         bool salvage;         /* it has just broken: an index of what is good is due */
         bool losses;          /* some file has lost bytes, or had */
+        uint64_t lost;        /* how many have, at the end */
         bool read_only;       /* from the start */
         uint64_t written, read, commits;
         int64_t committed_at;                   /* monotonic ns */
@@ -346,8 +347,8 @@ int loss_of_writer(Sched *s, SchedFile *f);
 void loss_tell_open_files(Sched *s);
 /* Writing goes on. */
 void loss_forgive(Sched *s);
-/* Some file in the tree has lost bytes. Drive thread, or after it; no locks held. */
-bool loss_remains(Sched *s);
+/* Names of files in the tree that have lost bytes. After the drive thread; no locks held. */
+uint64_t loss_count(Sched *s);
 
 /* Waits for cond, at most until deadline (monotonic ns; INT64_MAX: for ever). */
 void cond_wait_until(pthread_cond_t *cond, pthread_mutex_t *lock, int64_t deadline);

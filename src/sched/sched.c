@@ -118,7 +118,8 @@ int sched_stop(Sched *s, const struct volume_progress *progress)
         pthread_cond_signal(&s->work);
         pthread_mutex_unlock(&s->lock);
         pthread_join(s->thread, NULL);
-        int r = s->error ?: loss_remains(s) ? -EIO : 0;
+        s->lost = loss_count(s);
+        int r = s->error ?: s->lost > 0 ? -EIO : 0;
         pthread_mutex_lock(&s->lock);
         answer_left_reads(s);
         pthread_mutex_unlock(&s->lock);
@@ -229,6 +230,7 @@ void sched_get_status(Sched *s, struct sched_status *status)
                 .queued_reads = s->reads.length,
                 .read_only = s->broken || volume_is_read_only(s->volume),
                 .error = s->error,
+                .lost = s->lost,
                 .total = s->total,
                 .remaining = s->left - MIN(s->left, s->dirty),
                 .pages = p->pages,
