@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
-/* The pack codec: many small files as one POSIX pax archive, which tar reads. Bytes into memory, no I/O, no
- * state; any thread. An archive is its head, members, and its end; each member is its header, and for one
+/* The pack codec: many small files as one POSIX pax archive, which tar reads. Bytes into memory, and back, no
+ * I/O; any thread. An archive is its head, members, and its end; each member is its header, and for one
  * with data the data, filled up with zeros to a multiple of PACK_UNIT. */
 #include <glib.h>
 
@@ -41,3 +41,43 @@ static inline size_t pack_filling(uint64_t size)
 {
         return (size_t)(-size % PACK_UNIT);
 }
+
+/* ---- Reading. Takes what is written above, and no more of what an archive can have: a pack is ours, or it
+ * is damaged. Memory is bounded by the limits below, whatever the bytes say. */
+
+#define PACK_RECORDS_MAX (4u << 20) /* bytes of one header's records */
+#define PACK_PATH_MAX (1u << 20)    /* bytes of a path; its names have at most TREE_NAME_MAX */
+#define PACK_XATTRS_MAX 16384u      /* of one member */
+#define PACK_XATTR_SIZE_MAX (1u << 16)
+
+struct pack_head {
+        uint64_t segment, generation;
+        char uuid[37], token[65];
+};
+/* Whether data, the beginning of a segment, begins as a pack does. What head says proves nothing until the
+ * token is compared. PACK_PROBE bytes are enough. */
+bool pack_probe(const void *data, size_t length, struct pack_head *head);
+#define PACK_PROBE 4096
+
+/* Both may return an error, which ends the reading and is what pack_reader_feed returns. Pointers are good
+ * until they return. */
+struct pack_visitor {
+        int (*head)(void *ctx, const struct pack_head *head);
+        /* Of attr, size, mode (a regular file's), uid, gid and times are set, btime being mtime. Paths have
+         * no leading slash, no empty name, no "." or "..". offset: of the data in the archive; it need not
+         * have been fed yet. */
+        int (*member)(void *ctx, const struct pack_member *member, uint64_t offset);
+        void *ctx;
+};
+
+typedef struct PackReader PackReader;
+
+/* -ENOMEM. */
+int pack_reader_new(const struct pack_visitor *visitor, PackReader **ret);
+void pack_reader_free(PackReader *r);
+/* The next piece of the archive, of any length; data of members is passed over. -EUCLEAN: damaged,
+ * pack_reader_why says how; -ENOMEM. */
+int pack_reader_feed(PackReader *r, const void *data, size_t length);
+/* The end of the archive was seen. */
+bool pack_reader_is_complete(const PackReader *r);
+const char *pack_reader_why(const PackReader *r);

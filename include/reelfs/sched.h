@@ -14,10 +14,22 @@ typedef struct Sched Sched;
 /* A regular file that is open or has data on its way; one for each inode, counted by opens. */
 typedef struct SchedFile SchedFile;
 
+/* When an fsync returns. */
+enum sched_fsync {
+        SCHED_FSYNC_COMMIT, /* after a commit of its own, or one shared with those at the same time */
+        SCHED_FSYNC_GROUP,  /* after a commit; there is one every SCHED_GROUP_S at most for them */
+        SCHED_FSYNC_LAZY,   /* at once; the next commit for another reason has it */
+};
+#define SCHED_GROUP_S 10
+
 struct sched_options {
         size_t buffer;        /* bytes of the pool; 0: the default */
         size_t stage;         /* a file longer than this takes the stream; 0: the default, 1 MiB */
+        uint64_t quantum;     /* bytes of one file in a row, while others wait; 0: the default, 256 MiB */
+        unsigned idle_ms;     /* then he loses his turn who writes nothing; 0: the default, 100 */
         uint64_t commit_s;    /* seconds between timed commits; 0: none */
+        bool commit_on_close; /* also when a file that was written is closed */
+        enum sched_fsync fsync;
         unsigned max_waiters; /* threads that may wait for room in sched_write at once; 0: 4 */
         uint64_t min_rate;    /* bytes/s below which the drive has to stop the tape; 0: as of its medium */
 };
@@ -80,7 +92,8 @@ void sched_read(SchedFile *f, uint64_t offset, size_t size, sched_read_done done
  * until writing goes on. done: from the calling or the drive thread. */
 typedef void (*sched_sync_done)(void *ctx, int error);
 void sched_sync(Sched *s, SchedFile *f, sched_sync_done done, void *ctx);
-/* The same for fsync(2): with f NULL it is about names, whatever files have lost. */
+/* The same for fsync(2), as the options have it; with f NULL it is about the names of a directory, whatever
+ * files have lost. */
 void sched_fsync(Sched *s, SchedFile *f, sched_sync_done done, void *ctx);
 
 /* After a write that failed nothing more is written. If that has been mended, it goes on: done(ctx, 0) then,

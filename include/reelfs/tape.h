@@ -28,6 +28,7 @@ enum tape_outcome {
         TAPE_RESET,          /* unit attention 29h, 2Ah: modes, lock and position are gone */
         TAPE_ATTENTION,      /* any other unit attention: repeat the command */
         TAPE_WRITE_PROTECTED,
+        TAPE_NO_OVERWRITE, /* WORM medium or append-only mode, and something is on the tape here */
         TAPE_ILLEGAL_REQUEST,
         TAPE_MEDIUM_ERROR,
         TAPE_NO_EOD, /* 3/14/03: data ends without an end-of-data mark */
@@ -71,6 +72,10 @@ struct tape_info {
         bool fixed_only;               /* cannot write variable blocks */
         bool locate16, locate10, read_position, space16, capacity;
         bool write_protected;
+        bool worm;                      /* what is on the tape stays there: writing is appending */
+        bool append_only;               /* the same, but see tape_allow_overwrite */
+        bool has_protection, protected; /* see tape_set_protection: the drive has it; it is on */
+        bool programmable_warning;      /* see tape_set_early_warning */
         bool loaded;
         uint32_t block_length; /* in force now; 0: variable */
         uint8_t density;
@@ -99,6 +104,11 @@ int tape_lock_medium(Tape *t, bool lock);
  * Variable blocks are still possible with tape_*_block, unless the drive is fixed_only. -EMSGSIZE: outside
  * the drive's limits, or more than one command can move; both numbers are logged. */
 int tape_set_block_length(Tape *t, uint32_t length);
+/* Logical block protection: each block goes to the drive with its CRC32C, which the drive checks before it
+ * writes, and comes back with the one that it has stored. A block that was damaged on the way is written or
+ * read once more; then it is -EIO. Off at open and after tape_close. -EOPNOTSUPP (not logged): the drive has
+ * no CRC32C, or fixed blocks only. */
+int tape_set_protection(Tape *t, bool on);
 int tape_set_compression(Tape *t, bool on); /* mode page 0Fh; a drive that lacks it is not an error */
 
 /* Blocks that cannot be read are told by the caller, who knows what they hold. */
@@ -137,6 +147,13 @@ int tape_space_filemarks(Tape *t, int64_t count, uint64_t *moved, enum tape_outc
 /* To the end of data. -ENODATA (not logged): there is none to be found (a write was interrupted); the
  * position is unknown then. */
 int tape_space_eod(Tape *t);
+/* Before what overwrites on purpose, at the position where that will be: on a drive in append-only mode it
+ * permits the next write there; nothing else may give this permission. -EROFS: a WORM tape. */
+int tape_allow_overwrite(Tape *t);
+/* The drive is to say early warning so many bytes (rounded up to 10^6, at most 65,535,000,000) before it
+ * would by itself; every write from there on sets *early_warning, until the tape is written before that
+ * place. 0: by itself. As it was after tape_close. -EOPNOTSUPP (not logged): the drive has no such thing. */
+int tape_set_early_warning(Tape *t, uint64_t bytes);
 /* ERASE, short (writes EOD here) or long (to the end; hours). */
 int tape_erase(Tape *t, bool whole);
 

@@ -203,3 +203,56 @@ int tree_walk(Tree *t, const struct tree_visitor *visitor, void *ctx);
 /* Within a walk: xattrs of the entry just entered. */
 int tree_visit_xattrs(Tree *t, const struct tree_entry *entry,
         int (*xattr)(void *ctx, const char *name, const void *value, size_t size), void *ctx);
+
+/* ---- What has changed since an index was written, for the next one. Renames and removals are remembered as
+ * names, all else as inodes; what happened to a file, and how often, costs no more than that it did. */
+enum tree_scope {
+        TREE_SINCE_LAST, /* since the last tree_commit_walk of any scope */
+        TREE_SINCE_FULL, /* since the last one of TREE_ALL, or since the tree was loaded; tree_apply is a
+                          * change since then */
+        TREE_ALL,        /* everything: what tree_walk walks */
+};
+/* Names and inodes noted; since_full has those of since_last as well. Some may be no more; directories on the
+ * way to them, and all names of an inode that has several, come on top in a walk. overflowed: it was too much
+ * to note (a quarter of all names, and over 16384), or memory was out: only TREE_ALL is possible. */
+struct tree_log_size {
+        uint64_t since_last, since_full;
+        bool overflowed;
+};
+void tree_get_log_size(Tree *t, struct tree_log_size *size);
+
+/* As in tree_visitor. Within a directory: names that are gone, then the others in its order. */
+struct tree_change_visitor {
+        /* changed false: only on the path to what is; its attributes need not be said. Returns 0, a negative
+         * error, or TREE_NOTE_AGAIN: what this inode has became known in part only; it counts as changed
+         * after this walk as well. */
+        int (*enter)(void *ctx, const struct tree_entry *entry, bool changed);
+        int (*leave)(void *ctx, const struct tree_entry *entry);
+        /* In the directory entered last and not left: there is no such name any more (and perhaps there never
+         * was). What was below it is not told. */
+        int (*gone)(void *ctx, const char *name);
+};
+#define TREE_NOTE_AGAIN 1
+/* Walks what the scope says, root first (the root always, changed or not), each directory before what is in
+ * it; a changed inode by all of its names. The tree is locked for the whole walk, and in the same moment the
+ * log begins anew: what is changed later belongs to the next walk. If a callback returns an error, which is
+ * returned, the log is as it was. -ENOMEM: nothing was called, the log is as it was. -EOVERFLOW: a scope
+ * other than TREE_ALL after overflow; nothing was called. */
+int tree_commit_walk(Tree *t, enum tree_scope scope, const struct tree_change_visitor *visitor, void *ctx);
+
+/* ---- Applying an incremental index to a loaded tree; before anybody else uses it */
+
+/* The entry is what now has this name below parent. Its fileuid may be there already, anywhere: then the name
+ * moves here (a directory with all that is below it). Attributes, extents and xattrs of the inode become the
+ * entry's, wholly. Another name that is in the way is taken away, until tree_apply_end or until an entry
+ * brings it again. The rest as tree_load: ino is the link group, *ino what it became; the root is told as
+ * there. -EINVAL: also a directory below itself or with two names, another file type than the inode has;
+ * -EEXIST: the fileuid is that of another inode, or of a name of one. After an error the tree is as it was.
+ */
+int tree_apply(Tree *t, uint64_t parent, const struct tree_entry *entry, const struct tree_xattr *xattrs,
+        size_t n_xattrs, uint64_t *ino);
+/* There is no such name any more; nothing if there was none. With a directory goes what is still below it at
+ * the end. */
+int tree_apply_gone(Tree *t, uint64_t parent, const char *name);
+/* What was taken away and not put elsewhere is gone for good now. */
+void tree_apply_end(Tree *t);

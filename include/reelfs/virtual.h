@@ -12,21 +12,27 @@
  *
  * Key file:
  *   [cartridge] barcode=TEXT  capacity=BYTES (0: unlimited)  early-warning=BYTES  write-protected=BOOL
+ *               worm=BOOL  filemark-size=BYTES (of the capacity)
  *   [drive]     lacks=locate16;locate10;read-position;space16;mode10;capacity;variable;eom-position;vpd;
  *                     reserve;persistent-reserve;density;opcodes;attributes;capacity-page;volume-page;
- *                     alert-page;sequential-page;long-position;sequential-filemarks;order
+ *                     alert-page;sequential-page;long-position;sequential-filemarks;order;
+ *                     configuration-extension;medium-configuration;protection
  *               fixed-block=BYTES (with lacks=variable; default 32768)  max-transfer=BYTES
- *   [model]     drive=lto5|lto8|lto9: a drive that moves a tape as that one does (reelfs-model(7)), with
- * clock=real (the default)|virtual, speed=N (its clock runs N times as fast as the real one); or
- * bytes-per-second=N (of the medium)  bus-bytes-per-second=N  command-us=N  buffer=BYTES: a drive that just
- * takes its time; without any of them it takes none [test]      power-cut-after=N (commands),
- * power-cut-keep=R (0..1, see virtual_power_cut) initiator=N (see virtual_set_initiator)  unreadable=N;N-M
- * (objects) tape-alerts=N;N (flags raised at load)  discard=BOOL (data of writes with FIXED=1 is not kept and
- * reads as zeros; short blocks are, so that labels and small indexes survive: for benchmarks) [fault]
- * rules=TEXT, for who opens it to put the fault injector in front (see virtual_faults) and, kept by the drive
- * itself, what a real drive and the memory chip in a real cartridge keep: [memory]       change-reference=N
- * attribute-NNNN=HEX (WRITE ATTRIBUTE) [reservation] keys=INITIATOR:KEY;...  holder=N  type=N  generation=N
- * aptpl=BOOL  reserved-by=N
+ *               missing-eod=medium-error|blank-check (the sense key of 14/03)  descriptor-sense=BOOL (as long
+ * as the control mode page does not say otherwise) [model]     drive=lto5|lto8|lto9: a drive that moves a
+ * tape as that one does (reelfs-model(7)), with clock=real (the default)|virtual, speed=N (its clock runs N
+ * times as fast as the real one); or bytes-per-second=N (of the medium)  bus-bytes-per-second=N  command-us=N
+ * buffer=BYTES: a drive that just takes its time; without any of them it takes none [test] power-cut-after=N
+ * (commands), power-cut-keep=R (0..1, see virtual_power_cut), or power-cut-lost=N
+ * power-cut-tail=end|none|block|old power-cut-memory=kept|previous|loaded (see virtual_cut)  lose-after=N
+ * (commands)  lose-objects=N lose-commands=N  lose-tail=end|none  lose-current=BOOL  lose-fence=BOOL (see
+ * virtual_lose) remains=BOOL (what is overwritten is kept in PATH.remains, see VIRTUAL_TAIL_OLD)  initiator=N
+ * (see virtual_set_initiator)  unreadable=N;N-M (objects)  tape-alerts=N;N (flags raised at load)  discard=BOOL (data of writes with
+ * FIXED=1 is not kept and reads as zeros; short blocks are, so that labels and small indexes survive: for
+ * benchmarks) [fault]     rules=TEXT, for who opens it to put the fault injector in front (see
+ * virtual_faults) and, kept by the drive itself, what a real drive and the memory chip in a real cartridge
+ * keep: [memory]       change-reference=N  attribute-NNNN=HEX (WRITE ATTRIBUTE) [reservation]
+ * keys=INITIATOR:KEY;...  holder=N  type=N  generation=N  aptpl=BOOL  reserved-by=N
  */
 #include <reelfs/transport.h>
 
@@ -53,7 +59,11 @@ enum virtual_lacks {
         VIRTUAL_NO_LONG_POSITION = 1 << 18,   /* READ POSITION has the short form only */
         VIRTUAL_NO_SEQUENTIAL_FILEMARKS = 1 << 19, /* SPACE with CODE 010b */
         VIRTUAL_NO_ORDER = 1 << 20,                /* GENERATE and RECEIVE RECOMMENDED ACCESS ORDER */
-        VIRTUAL_NO_ANYTHING = (1 << 21) - 1,
+        VIRTUAL_NO_EXTENSION = 1 << 21, /* mode page 10h/01h: append-only mode, programmable early warning */
+        VIRTUAL_NO_MEDIUM_PAGE = 1 << 22, /* mode page 1Dh: whether the medium is WORM */
+        VIRTUAL_NO_PROTECTION = 1 << 23,  /* mode page 0Ah/F0h: logical block protection, CRC32C; so with
+                                             VIRTUAL_NO_VARIABLE */
+        VIRTUAL_NO_ANYTHING = (1 << 24) - 1,
 };
 
 #define VIRTUAL_INITIATORS 8
@@ -64,7 +74,13 @@ struct virtual_cartridge {
         uint64_t early_warning; /* bytes before the end where early warning begins; 0: capacity / 64, at least
                                    4 MiB where capacity allows */
         bool write_protected;
-        unsigned lacks;        /* enum virtual_lacks */
+        bool worm;              /* the medium can be written once */
+        bool append_only;       /* the drive begins in append-only mode */
+        uint32_t filemark_size; /* bytes of the capacity that a filemark takes */
+        bool remains;           /* what is overwritten is kept: see VIRTUAL_TAIL_OLD */
+        bool blank_check;       /* a missing end of data is 8/14/03, not 3/14/03 */
+        bool descriptor_sense;  /* the drive begins with D_SENSE set */
+        unsigned lacks;         /* enum virtual_lacks */
         uint32_t fixed_block;  /* with VIRTUAL_NO_VARIABLE; 0: 32768; at most 65535 (READ BLOCK LIMITS says no
                                   more) */
         uint32_t max_transfer; /* 0: 8 MiB */
@@ -105,10 +121,65 @@ void virtual_motion(Transport *t, struct virtual_motion *m);
 void virtual_advance(Transport *t, int64_t ns);
 
 /* Pulls the plug: what was written since the last synchronizing command (WRITE FILEMARKS with IMMED=0,
- * REWIND, LOCATE or SPACE, LOAD UNLOAD, READ POSITION does not) is cut at keep, 0.0 to 1.0 of its bytes; a
- * record cut through is left as a torn tail, as EOD that was never written. Reservations go, but for
+ * REWIND, LOCATE or SPACE, READ, LOAD UNLOAD; READ POSITION does not) is cut at keep, 0.0 to 1.0 of its
+ * bytes; a record cut through is left as a torn tail, as EOD that was never written. Reservations go, but for
  * persistent ones with APTPL. From then on execute fails with -ENODEV; reopen the cartridge to go on. */
 int virtual_power_cut(Transport *t, double keep);
+
+/* Blocks and filemarks in the drive's buffer: written since the last synchronizing command. */
+uint64_t virtual_buffered(Transport *t);
+
+/* What the tape has behind the last object that got onto it. A drive writes the end of data when it stops
+ * writing: when it moves or unloads the tape, not when it only flushes its buffer (WRITE FILEMARKS, IMMED=0).
+ * Where it is written already, the tail is VIRTUAL_TAIL_END, whatever was asked for. */
+enum virtual_tail {
+        VIRTUAL_TAIL_END,   /* an end of data */
+        VIRTUAL_TAIL_NONE,  /* none: READ, SPACE and LOCATE past the last object find no end of data (3/14/03,
+                               or  8/14/03 with missing-eod=blank-check) */
+        VIRTUAL_TAIL_BLOCK, /* a part of the next block, which cannot be read (3/11/00); behind it as
+                               TAIL_NONE */
+        VIRTUAL_TAIL_OLD,   /* what was there before it was overwritten, with its own end of data; an object
+                               that   is overwritten in part cannot be read. Needs remains=true when it was
+                               overwritten,   else as TAIL_NONE */
+};
+
+/* What the memory chip in the cartridge holds. */
+enum virtual_memory {
+        VIRTUAL_MEMORY_KEPT,
+        VIRTUAL_MEMORY_PREVIOUS, /* what it did before the last WRITE ATTRIBUTE, change reference included */
+        VIRTUAL_MEMORY_LOADED,   /* what it did when the tape was loaded */
+};
+
+struct virtual_cut {
+        uint64_t lost; /* the last so many objects of the buffer; UINT64_MAX: all */
+        enum virtual_tail tail;
+        enum virtual_memory memory;
+};
+/* Pulls the plug as virtual_power_cut does, with a choice of what is left. */
+int virtual_cut(Transport *t, const struct virtual_cut *cut);
+/* What virtual_cut would leave, as another cartridge at path, which is overwritten; the drive goes on. NULL:
+ * what is left when the process is killed, which is all. */
+int virtual_snapshot(Transport *t, const char *path, const struct virtual_cut *cut);
+
+/* Data that the drive has said it has does not get onto the tape, and it finds out later. */
+struct virtual_loss {
+        uint64_t objects;  /* the last so many of the buffer, as of now; all that is written after them is
+                              lost too */
+        uint64_t commands; /* that go by before it is reported; one that synchronizes reports it at once */
+        enum virtual_tail tail; /* END or NONE */
+        bool current; /* a synchronizing WRITE FILEMARKS reports it as its own failure, not as a deferred one
+                       */
+        bool fence;   /* from then on every command that writes fails (3/0c/00), until the tape is unloaded */
+};
+/* The command that reports it (deferred, 3/0c/00) is not executed; the position is then behind the last
+ * object that is on the tape. */
+void virtual_lose(Transport *t, const struct virtual_loss *loss);
+
+/* Called before each command, in the thread that executes it; number: of commands since the open, this one
+ * included. It may call all of the functions above. NULL: none any more. */
+typedef void (*virtual_hook)(
+        void *ctx, Transport *t, uint64_t number, const struct transport_command *command);
+void virtual_set_hook(Transport *t, virtual_hook hook, void *ctx);
 
 /* A reset of the drive, by another host say: rewound, modes, the medium lock and what RESERVE reserved gone;
  * unit attention 29h/00h follows. */

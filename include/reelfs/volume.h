@@ -77,16 +77,29 @@ struct volume_info {
         uint64_t index_block;             /* its first logical object */
         uint64_t index_length;            /* bytes */
         uint64_t lost;                    /* files that it has in part only, since a write failed */
-        uint64_t previous_index_block;    /* 0: none */
+        uint64_t previous_index_block;    /* the last full one before it; 0: none */
+        uint64_t full_index_block;        /* the last full one */
+        unsigned incremental_indexes;     /* that are read behind it */
         char index_creator[256];
         uint64_t segments;
 };
 
+/* report may be called with the tree locked: it may not use the tree, nor wait for who does. */
+struct volume_progress {
+        void (*report)(void *ctx, uint64_t done, uint64_t total);
+        void *ctx;
+};
+
 /* (drive) Reads labels and the last index into a new tree. read_only: by request. A medium that is write
- * protected, data behind the last index, a missing EOD or an unknown read-only-compatible feature also make
- * it read-only, with one clear line. The tape is borrowed until volume_close. The tree becomes the caller's,
- * to be freed after the last volume_append. */
+ * protected, a missing EOD, an unreadable place behind the last index or an unknown read-only-compatible
+ * feature also make it read-only, with one clear line. Otherwise what follows the last index is recovered,
+ * logged, and named by a new index before this returns: nothing that is on the tape is overwritten. The tape
+ * is borrowed until volume_close. The tree becomes the caller's, to be freed after the last volume_append. */
 int volume_open(Tape *tape, bool read_only, Volume **ret, Tree **tree);
+/* The same, and progress is told of a recovery: objects of the tape read so far and in all, then names in the
+ * new index. */
+int volume_open_with(
+        Tape *tape, bool read_only, const struct volume_progress *progress, Volume **ret, Tree **tree);
 /* Frees; writes nothing. NULL is allowed. */
 void volume_close(Volume *v);
 void volume_get_info(Volume *v, struct volume_info *info);
@@ -138,16 +151,12 @@ int volume_read(Volume *v, uint64_t id, uint64_t offset, void *buf, size_t size,
 int volume_read_next(Volume *v, uint64_t id, struct segment *next);
 
 /* ---- Commit */
-/* (drive) Writes a full index of tree as a segment of its own and flushes; all written segments are synced
- * then. Extents in segments not yet written are left out, and a file's length ends before the first of them;
- * of a lost segment, what its length covers stays. The tree is locked meanwhile. No segment may be half
- * written. progress (may be NULL) is told names written so far and in all. Without changes since the last
- * index it does nothing but flush, unless force. */
-/* report is called with the tree locked: it may not use the tree, nor wait for who does. */
-struct volume_progress {
-        void (*report)(void *ctx, uint64_t done, uint64_t total);
-        void *ctx;
-};
+/* (drive) Writes an index of tree as a segment of its own and flushes; all written segments are synced then.
+ * It is incremental, unless too much has changed since the last full one; force: a full one in any case.
+ * Extents in segments not yet written are left out, and a file's length ends before the first of them; of a
+ * lost segment, what its length covers stays. The tree is locked while a full one is written, and while an
+ * incremental one is made. No segment may be half written. progress (may be NULL) is told names written so
+ * far and in all. Without changes since the last index it does nothing but flush, unless force. */
 int volume_commit(Volume *v, Tree *tree, bool force, const struct volume_progress *progress);
 /* True if the tree or the tape has changed since the last index: a commit is needed. */
 bool volume_is_dirty(Volume *v, Tree *tree);

@@ -20,8 +20,9 @@ struct command {
         int usage_status; /* exit status of a usage error; 0: EXIT_USAGE */
 };
 
-extern const struct command command_format, command_mount, command_unmount, command_sync, command_resume, command_status, command_info,
-        command_list, command_restore, command_devices, command_segments, command_check, command_eject, command_drive, command_bench;
+extern const struct command command_format, command_mount, command_unmount, command_sync, command_resume, command_status,
+        command_info, command_list, command_restore, command_devices, command_segments, command_check,
+        command_eject, command_drive, command_bench;
 /* Invoked under another name: mount.reelfs, umount.fuse.reelfs and fsck.reelfs have calling conventions of
  * their own. */
 extern const struct command command_mount_helper, command_umount_helper, command_fsck;
@@ -63,6 +64,9 @@ struct cli_volume {
         Volume *volume;
         Tree *tree;
 };
+/* volume_open_with, with a word to who waits. */
+int cli_volume_open_on(Tape *tape, const char *address, bool read_only,
+        const struct volume_progress *progress, struct cli_volume *v);
 /* A volume to look at. On failure *v is empty. */
 int cli_volume_open(const char *address, struct cli_volume *v);
 void cli_volume_close(struct cli_volume *v);

@@ -111,6 +111,10 @@ static int look(const struct arguments *a, Tape *tape, struct subject *s)
         tape_get_info(tape, &info);
         if (info.write_protected)
                 return log_error(-EROFS, "%s: the tape is write protected", a->address);
+        if (info.worm || info.append_only)
+                return log_error(-EROFS, "%s: %s; measure with another one", a->address,
+                        info.worm ? "the tape can be written only once"
+                                  : "the drive is in append-only mode, where nothing is overwritten");
         s->capacity = tape_get_capacity(tape, &capacity) == 0 ? capacity.maximum : 0;
         int r = volume_identify(tape, &identity);
         if (r < 0)

@@ -43,6 +43,7 @@ static void report_drive(
                 report_size(r, "largest_block", info->max_block);
         report_size(r, "largest_transfer", info->max_transfer);
         report_bool(r, "fixed_blocks_only", info->fixed_only);
+        report_bool(r, "lbp", info->has_protection);
         if (info->reserved) {
                 char who[80];
                 tape_key_text(info->reserved_key, who, sizeof(who));
@@ -81,6 +82,8 @@ static void report_medium(struct report *r, Tape *tape, const struct tape_info *
         report_bool(r, "loaded", info->loaded);
         if (info->loaded) {
                 report_bool(r, "write_protected", info->write_protected);
+                report_bool(r, "worm", info->worm);
+                report_bool(r, "append_only", info->append_only);
                 struct tape_capacity capacity;
                 if (tape_get_capacity(tape, &capacity) == 0) {
                         report_size(r, "capacity", capacity.maximum);
@@ -111,6 +114,8 @@ static void report_volume(struct report *r, Volume *volume, Tree *tree)
         report_time(r, "last_index", info.update_time);
         report_count(r, "index_block", info.index_block);
         report_size(r, "index_length", info.index_length);
+        report_count(r, "full_index_block", info.full_index_block);
+        report_count(r, "incremental_indexes", info.incremental_indexes);
         report_count(r, "segments", info.segments);
         report_count(r, "files", counts.inodes - counts.directories);
         report_count(r, "directories", counts.directories);

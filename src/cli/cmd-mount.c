@@ -124,7 +124,8 @@ static int run(const struct command *command, int argc, char **argv)
         "                         buffer=SIZE    memory between programs and drive (256M)\n"               \
         "                         pack=SIZE      longer files go to tape before they are closed (1M)\n"    \
         "                         min-rate=SIZE  a second: what the drive streams at (as of its medium)\n" \
-        "                         commit=TIME    index at least so often (5m); 0: never\n"                 \
+        "                         commit=TIME    index at least so often (5m); or close, or unmount\n"     \
+        "                         fsync=HOW      commit (an index for each), group (every 10 s), lazy\n"   \
         "                         io=WAY         how data moves: auto, direct, mmap or indirect\n"         \
         "                         chap-file=PATH CHAP secret of an iSCSI drive\n"                          \
         "                         runas=USER     who the daemon is, once all is open\n"                     \

@@ -24,6 +24,11 @@ struct job {
         sigset_t signals; /* that end it */
 };
 
+static const char *plural(uint64_t n)
+{
+        return n == 1 ? "" : "s";
+}
+
 static void draw(const struct job *job, const struct restore_progress *p)
 {
         double seconds = (double)(monotonic_ns() - job->began) / 1e9;
@@ -31,9 +36,9 @@ static void draw(const struct job *job, const struct restore_progress *p)
         uint64_t left = rate > 0 ? (uint64_t)((double)(p->total_bytes - p->bytes) / rate) : 0;
         g_autofree char *bytes = format_size(p->bytes), *total = format_size(p->total_bytes),
                         *files = format_count(p->files);
-        g_autofree char *text =
-                g_strdup_printf("%s of %s, %.0f MB/s, %" PRIu64 ":%02" PRIu64 ":%02" PRIu64 " left, %s files",
-                        bytes, total, rate / 1e6, left / 3600, left / 60 % 60, left % 60, files);
+        g_autofree char *text = g_strdup_printf("%s of %s, %.0f MB/s, %" PRIu64 ":%02" PRIu64 ":%02" PRIu64
+                                                " left, %s file%s",
+                bytes, total, rate / 1e6, left / 3600, left / 60 % 60, left % 60, files, plural(p->files));
         progress_show(p->bytes, p->total_bytes, text);
 }
 
@@ -56,14 +61,29 @@ static void summarize(const struct job *job, const struct restore_progress *p)
                         *skipped = format_count(p->skipped);
         progress_clear();
         if (!job->quiet)
-                printf("%s files, %s restored to %s in %.1f s\n", files, bytes, job->target, seconds);
+                printf("%s file%s, %s restored to %s in %.1f s\n", files, plural(p->files), bytes,
+                        job->target, seconds);
         if (!job->quiet && p->skipped > 0)
-                printf("%s files were complete already\n", skipped);
+                printf("%s file%s complete already\n", skipped, p->skipped == 1 ? " was" : "s were");
         if (p->failed > 0)
                 log_message(LOG_ERR, 0,
-                        "%s files could not be restored, or not in whole; --resume tries them again", failed);
+                        "%s file%s could not be restored, or not in whole; --resume tries again", failed,
+                        plural(p->failed));
         if (p->attributes > 0)
-                log_warning("%s attributes could not be restored", attributes);
+                log_warning("%s attribute%s could not be restored", attributes, plural(p->attributes));
+}
+
+/* Nothing is made for a path that was misspelt. */
+static int check_paths(Tree *tree, char **paths)
+{
+        struct tree_attr attr;
+        for (; *paths; paths++) {
+                int r = tree_resolve(tree, *paths, &attr);
+                if (r < 0)
+                        return log_error_errno(r, "%s: is not on the tape", *paths);
+                tree_unref(tree, attr.ino, 1);
+        }
+        return 0;
 }
 
 static int open_target(const char *path)
@@ -79,6 +99,9 @@ static int restore(struct job *job)
         AUTO_VOLUME v = { 0 };
         struct restore_progress p = { 0 };
         int r = cli_volume_open(job->address, &v);
+        if (r < 0)
+                return r;
+        r = check_paths(v.tree, job->options.paths);
         if (r < 0)
                 return r;
         autofd target = open_target(job->target);

@@ -13,13 +13,18 @@
 #include "background.h"
 #include "cli.h"
 #include "daemon.h"
+#include "progress.h"
 #include "runas.h"
+
+#define REDRAW_NS INT64_C(200000000)
+#define TELL_NS INT64_C(30000000000) /* where nobody looks */
 
 struct daemon {
         const struct mount_config *config;
         struct cli_volume v;
         struct runas *runas; /* NULL: it stays who it is */
         int notify_fd;       /* a byte written here: the mount is usable; -1: in the foreground */
+        int64_t drawn, told;
 };
 
 /* "ARCHIVE01 (generation 7, 12,345 files) is mounted at /mnt/tape" */
@@ -63,12 +68,14 @@ static void forget_mount(const char *mountpoint)
                 cli_utab_remove(mountpoint);
 }
 
-/* The drive writes its own directory of the tape when it rewinds. */
+/* The drive writes its own directory of the tape when it rewinds. The tree is freed later: somebody waits for
+ * the drive, and a large one takes a while. */
 static int on_close(void *ctx)
 {
         struct daemon *d = ctx;
         int r = tape_rewind(d->v.tape);
-        cli_volume_close(&d->v);
+        volume_close(g_steal_pointer(&d->v.volume));
+        tape_close(g_steal_pointer(&d->v.tape));
         forget_mount(d->config->mount.mountpoint);
         runas_forget(d->runas);
         return r;
@@ -83,6 +90,37 @@ static void protect(void)
                 log_debug("the kernel may kill this process when memory is short");
         if (prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0) < 0)
                 log_debug("the kernel does not know this process as one that writes out data");
+}
+
+/* A volume that was not closed is read on, and gets an index. */
+static void report_recovery(void *ctx, uint64_t done, uint64_t total)
+{
+        struct daemon *d = ctx;
+        int64_t now = monotonic_ns();
+        if (done >= total) {
+                progress_clear();
+        } else if (now - d->drawn >= REDRAW_NS) {
+                progress_show(
+                        done, total, "the volume was not closed: recovering what follows its last index");
+                d->drawn = now;
+        }
+        if (now - d->told < TELL_NS)
+                return;
+        if (!isatty(STDERR_FILENO))
+                log_notice("%s: recovering what follows the last index: %u%% is done",
+                        d->config->mount.address,
+                        (unsigned)(total ? 100.0 * (double)done / (double)total : 0));
+        d->told = now;
+}
+
+static int open_volume(struct daemon *d)
+{
+        const struct volume_progress progress = { report_recovery, d };
+        d->told = monotonic_ns();
+        const struct mount_options *o = &d->config->mount;
+        int r = cli_volume_open_on(d->v.tape, o->address, o->read_only, &progress, &d->v);
+        progress_clear();
+        return r;
 }
 
 static int open_and_serve(struct daemon *d)
@@ -102,10 +140,12 @@ static int open_and_serve(struct daemon *d)
         tape_report_alerts(d->v.tape);
         r = tape_lock_medium(d->v.tape, true);
         if (r == 0)
-                r = volume_open(d->v.tape, options->read_only, &d->v.volume, &d->v.tree);
+                r = open_volume(d);
         if (r == 0)
-                return mount_serve(d->v.volume, d->v.tree, options, &hooks, d);
-        on_close(d);
+                r = mount_serve(d->v.volume, d->v.tree, options, &hooks, d);
+        else
+                on_close(d);
+        tree_free(d->v.tree);
         return r;
 }
 

@@ -88,7 +88,31 @@ static int take_min_rate(struct mount_config *c, const char *value, char **probl
 
 static int take_commit(struct mount_config *c, const char *value, char **problem)
 {
+        c->mount.sched.commit_on_close = strcmp(value, "close") == 0;
+        if (c->mount.sched.commit_on_close)
+                return 0;
+        if (strcmp(value, "unmount") == 0) {
+                c->mount.sched.commit_s = 0;
+                return 0;
+        }
         return parse_seconds(value, &c->mount.sched.commit_s);
+}
+
+static int take_fsync(struct mount_config *c, const char *value, char **problem)
+{
+        static const char *const names[] = {
+                [SCHED_FSYNC_COMMIT] = "commit",
+                [SCHED_FSYNC_GROUP] = "group",
+                [SCHED_FSYNC_LAZY] = "lazy",
+        };
+        for (unsigned i = 0; i < G_N_ELEMENTS(names); i++) {
+                if (strcmp(names[i], value) == 0) {
+                        c->mount.sched.fsync = i;
+                        return 0;
+                }
+        }
+        *problem = g_strdup_printf("fsync=%s: commit, group and lazy are known", value);
+        return -EINVAL;
 }
 
 static int take_io(struct mount_config *c, const char *value, char **problem)
@@ -132,6 +156,7 @@ static const struct {
         { "pack", true, take_pack },
         { "min-rate", true, take_min_rate },
         { "commit", true, take_commit },
+        { "fsync", true, take_fsync },
         { "io", true, take_io },
         { "chap-file", true, take_chap_file },
         { "runas", true, take_runas },

@@ -133,6 +133,19 @@ static void add_memory(struct screen *s)
         add(s, "unwritten", g_strdup_printf("%s in memory only", dirty));
 }
 
+/* What decides how fast it can be. */
+static void add_effect(struct screen *s)
+{
+        g_autofree char *most = size_of(s, "max_write");
+        uint64_t placed = number(s, "received_in_place"), all = placed + number(s, "received_copied");
+        g_autofree char *share =
+                all > 0 ? g_strdup_printf(", %u%% received in place", (unsigned)(100 * placed / all)) : NULL;
+        add(s, "in effect",
+                g_strdup_printf("%s%s pages, writes up to %s, %s workers%s", text_of(s, "pool_pages"),
+                        strcmp(text_of(s, "pool_pages"), "small") == 0 ? "" : " huge", most,
+                        text_of(s, "workers"), share ?: ""));
+}
+
 static void add_counts(struct screen *s)
 {
         g_autofree char *ago = status_duration(number(s, "seconds_since_commit")),
@@ -146,8 +159,8 @@ static void add_counts(struct screen *s)
                         : g_strdup_printf("%s ago; no new data since", ago));
         add(s, "tape stops", g_strdup_printf("%s for want of data", stops));
         add(s, "reads",
-                g_strdup_printf(
-                        "%s waiting; %s open file%s", reads, open, number(s, "open_files") == 1 ? "" : "s"));
+                g_strdup_printf("%s waiting; %s file%s in use", reads, open,
+                        number(s, "open_files") == 1 ? "" : "s"));
 }
 
 static void add_capacity(struct screen *s)
@@ -176,6 +189,7 @@ GPtrArray *status_screen(GHashTable *figures, const char *mountpoint, unsigned w
         add_rate(&s, "writing", "written", "write_rate", "write_rate_mean");
         add_rate(&s, "reading", "read", "read_rate", "read_rate_mean");
         add_memory(&s);
+        add_effect(&s);
         add_counts(&s);
         add_capacity(&s);
         return s.lines;

@@ -10,6 +10,7 @@
 #include <reelfs/log.h>
 
 #include "cli.h"
+#include "wait-note.h"
 
 char *cli_address(const char *address)
 {
@@ -65,12 +66,22 @@ int cli_tape_open_with(const char *address, const struct transport_options *opti
         return 0;
 }
 
+int cli_volume_open_on(Tape *tape, const char *address, bool read_only,
+        const struct volume_progress *progress, struct cli_volume *v)
+{
+        struct wait_note *note = wait_note_begin(
+                "%s: winding to the end of the data, where the index is; that may take minutes", address);
+        int r = volume_open_with(tape, read_only, progress, &v->volume, &v->tree);
+        wait_note_end(note);
+        return r;
+}
+
 int cli_volume_open(const char *address, struct cli_volume *v)
 {
         *v = (struct cli_volume){ 0 };
         int r = cli_tape_open(address, true, &v->tape);
         if (r == 0)
-                r = volume_open(v->tape, true, &v->volume, &v->tree);
+                r = cli_volume_open_on(v->tape, address, true, NULL, v);
         if (r < 0)
                 cli_volume_close(v);
         return r;

@@ -62,6 +62,10 @@ SchedFile *direct_file(const struct fuse_file_info *fi);
 /* Whether it was opened to go around. */
 bool direct_is(const struct fuse_file_info *fi);
 
+/* privileges.c: before bytes of a file are written around the kernel's pages. bits: its set-user-ID and
+ * set-group-ID, too. 0 or -errno. */
+int privileges_drop(struct frontend *fe, uint64_t ino, bool bits);
+
 /* ops-*.c: fill in their part of the table. */
 void ops_names(struct fuse_lowlevel_ops *ops);
 void ops_attributes(struct fuse_lowlevel_ops *ops);

@@ -11,8 +11,9 @@
 static void op_init(void *userdata, struct fuse_conn_info *conn)
 {
         conn->want |= conn->capable &
-                (FUSE_CAP_POSIX_ACL | FUSE_CAP_DONT_MASK | FUSE_CAP_EXPORT_SUPPORT | FUSE_CAP_ATOMIC_O_TRUNC |
-                        FUSE_CAP_CACHE_SYMLINKS);
+                (FUSE_CAP_POSIX_ACL | FUSE_CAP_DONT_MASK | FUSE_CAP_EXPORT_SUPPORT | FUSE_CAP_CACHE_SYMLINKS);
+        /* The kernel knows who may keep set-user-ID bits; but of an OPEN that truncates it does not say. */
+        conn->want &= ~(FUSE_CAP_ATOMIC_O_TRUNC | FUSE_CAP_HANDLE_KILLPRIV);
         /* Written data may not be reordered by the kernel; and payloads are to come as memory (receiver.c).
          */
         conn->want &= ~(FUSE_CAP_WRITEBACK_CACHE | FUSE_CAP_SPLICE_READ);

@@ -32,12 +32,6 @@ static void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
         struct frontend *fe = frontend_of(req);
         SchedFile *f;
         int r = sched_open(fe->sched, ino, &f);
-        if (r == 0 && (fi->flags & O_TRUNC)) {
-                r = volume_may_change(fe->volume) ?: sched_truncate(fe->sched, ino, 0, now_ns());
-                frontend_drop_cache(fe, ino);
-                if (r < 0)
-                        sched_release(f);
-        }
         if (r < 0) {
                 fuse_reply_err(req, -r);
                 return;
@@ -126,8 +120,13 @@ static void op_write_buf(
         struct sched_source source = { fill, is_interrupted, waits, lies, &w, SCHED_WAIT };
         size_t size = fuse_buf_size(data), done;
         receiver_payload(data->buf[0].mem, size, &w.data);
-        int r = sched_write(direct_file(fi), (uint64_t)offset, size, &source, &done);
         bool direct = direct_is(fi) && !fi->writepage;
+        int r = direct ? privileges_drop(fe, ino, w.data.drops_bits) : 0;
+        if (r < 0) {
+                fuse_reply_err(req, -r);
+                return;
+        }
+        r = sched_write(direct_file(fi), (uint64_t)offset, size, &source, &done);
         count(&fe->received, size, w.data.in_place, direct);
         if (direct)
                 frontend_drop_cache(fe, ino);

@@ -108,7 +108,11 @@ void receiver_payload(const void *behind, size_t size, struct payload *p)
 {
         const struct receiver *r = (const struct receiver *)((const uint8_t *)behind - WRITE_HEADER -
                 offsetof(struct receiver, request));
-        *p = (struct payload){ .next = r->payload, .left = size, .lent = r->borrows };
+        const struct fuse_write_in *in = (const struct fuse_write_in *)(&r->request + 1);
+        *p = (struct payload){ .next = r->payload,
+                .left = size,
+                .lent = r->borrows,
+                .drops_bits = in->write_flags & FUSE_WRITE_KILL_SUIDGID };
 }
 
 /* ---- Payloads */

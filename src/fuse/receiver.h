@@ -25,6 +25,7 @@ struct payload {
         size_t at, left; /* in next; of all */
         size_t in_place; /* bytes that lay where they were wanted */
         bool lent;
+        bool drops_bits; /* the writer may not keep the file's set-user-ID and set-group-ID */
 };
 
 /* Of the WRITE whose data begins, as libfuse says, at behind. Valid as long as the request is processed. */

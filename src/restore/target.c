@@ -3,6 +3,7 @@
  * component after the other, none of which may be a symbolic link. */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -138,18 +139,33 @@ static void set_attributes(struct target *t, uint32_t i, int fd, const char *nam
 
 /* ---- What is there already */
 
+/* Of one type: what it is, but for names and attributes. */
+static bool is_same(const struct target *t, const struct node *n, int fd, const struct tree_attr *a,
+        const struct stat *st)
+{
+        if (S_ISREG(n->mode))
+                return (uint64_t)st->st_size == a->size;
+        if (!S_ISLNK(n->mode))
+                return st->st_rdev == a->rdev;
+        g_autofree char *wanted = NULL;
+        char found[PATH_MAX + 1];
+        ssize_t length = readlinkat(fd, n->name, found, sizeof(found));
+        return tree_readlink(t->plan->tree, n->ino, &wanted) == 0 && length == (ssize_t)strlen(wanted) &&
+                memcmp(found, wanted, (size_t)length) == 0;
+}
+
 /* Complete is what has the right size and time: that is set last. Stale: but other attributes are to be set.
  */
-static void see_complete(struct target *t, struct node *n, const struct stat *st)
+static void see_complete(struct target *t, struct node *n, int fd, const struct stat *st)
 {
         struct tree_attr a;
-        if (!S_ISREG(n->mode) || !S_ISREG(st->st_mode) || tree_getattr(t->plan->tree, n->ino, &a) < 0)
+        if ((n->mode & S_IFMT) != (st->st_mode & S_IFMT) || tree_getattr(t->plan->tree, n->ino, &a) < 0)
                 return;
         struct timespec mtime = to_timespec(a.times.mtime);
-        n->complete = (uint64_t)st->st_size == a.size && st->st_mtim.tv_sec == mtime.tv_sec &&
+        n->complete = is_same(t, n, fd, &a, st) && st->st_mtim.tv_sec == mtime.tv_sec &&
                 st->st_mtim.tv_nsec == mtime.tv_nsec;
         n->stale = n->complete &&
-                (a.has_xattrs || (st->st_mode & 07777) != mode_here(t, &a) ||
+                (a.has_xattrs || (!S_ISLNK(a.mode) && (st->st_mode & 07777) != mode_here(t, &a)) ||
                         (t->is_root && (st->st_uid != a.uid || st->st_gid != a.gid)));
 }
 
@@ -180,7 +196,7 @@ static int look_at(struct target *t, uint32_t i, uint64_t *in_the_way)
                                 "interrupted restore",
                                 path);
         } else if (t->existing == RESTORE_RESUME && n->link_to == NODE_NONE) {
-                see_complete(t, n, &st);
+                see_complete(t, n, fd, &st);
                 t->skipped += n->complete;
         }
         return 0;

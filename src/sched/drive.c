@@ -86,6 +86,15 @@ static struct job *first_job(Sched *s)
         return g_queue_peek_head(&s->jobs);
 }
 
+/* The oldest one that is open, and, unless all are meant, does not wait for the stream. */
+static struct stage *oldest_stage(Sched *s, bool all)
+{
+        GList *l = s->open.head;
+        while (l && !all && stage_is_queued(l->data))
+                l = l->next;
+        return l ? l->data : NULL;
+}
+
 /* Seals the open stages of all files, or of the oldest until a quarter of the chunks is on its way. Gives up
  * Sched.lock. */
 static void seal_stages(Sched *s, bool all)
@@ -95,7 +104,7 @@ static void seal_stages(Sched *s, bool all)
         struct stage *newest = g_queue_peek_tail(&s->open);
         uint64_t limit = newest ? newest->sequence : 0;
         for (;;) {
-                struct stage *st = g_queue_peek_head(&s->open);
+                struct stage *st = oldest_stage(s, all);
                 if (!st || st->sequence > limit || (!all && s->sealed_bytes >= goal))
                         return;
                 SchedFile *f = st->file;
@@ -131,7 +140,8 @@ static void drain(Sched *s, uint64_t jobs, uint64_t stages)
         }
 }
 
-/* Of one file it is told whether that is safe, of all whether all is well; of names that they are in the index.
+/* Of one file it is told whether that is safe, of all whether all is well; of names that they are in the
+ * index.
  */
 static int sync_result(Sched *s, const struct sync_request *q)
 {
@@ -195,6 +205,7 @@ static void commit(Sched *s)
         bool resumed = false;
         GQueue asked = s->syncs;
         g_queue_init(&s->syncs);
+        s->sync_now = false;
         s->committing = s->drawing = true;
         stream_seal(s);
         uint64_t jobs = s->sequence;
@@ -213,13 +224,23 @@ static void commit(Sched *s)
         s->committed_at = monotonic_ns();
         s->commits++;
         update_left(s);
-        pthread_cond_broadcast(&s->room);
+        room_made(s);
         answer(s, &asked, r);
+}
+
+/* Whether those who wait for a commit to share have waited long enough. */
+static bool group_due(Sched *s, int64_t now, int64_t *deadline)
+{
+        if (s->syncs.length == 0)
+                return false;
+        int64_t due = s->commits > 0 ? s->committed_at + SCHED_GROUP_S * 1000 * MS : now;
+        *deadline = MIN(*deadline, due);
+        return now >= due;
 }
 
 static bool commit_due(Sched *s, int64_t now, int64_t *deadline)
 {
-        if (s->syncs.length > 0 || s->salvage || s->stop)
+        if (s->sync_now || s->salvage || s->stop || group_due(s, now, deadline))
                 return true;
         if (s->options.commit_s == 0 || s->broken || s->read_only)
                 return false;
@@ -248,7 +269,7 @@ static bool measure_if_asked(Sched *s)
         update_left(s);
         s->measure = false;
         s->measured = s->written;
-        pthread_cond_broadcast(&s->room);
+        room_made(s);
         return true;
 }
 

@@ -60,6 +60,10 @@ void sched_release(SchedFile *f)
         pthread_mutex_lock(&s->lock);
         file_use(f);
         if (--f->opens == 0) {
+                if (s->options.commit_on_close && f->counted == s->drawn) {
+                        s->sync_now = true;
+                        pthread_cond_signal(&s->work);
+                }
                 if (f->stage)
                         stage_seal(f->stage, false);
                 if (s->stream.owner == f)

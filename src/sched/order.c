@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Who has the tape next. Going elsewhere costs a real drive seconds to minutes, so whoever has the tape keeps
  * it for a turn that is long against that, as long as he makes use of it; then comes who waits next on the
- * tape, ascending, and from the start again. */
+ * tape, ascending, and from the start again, or in the order that the drive recommends (advice.c). */
 #include <reelfs/util.h>
 
 #include "sched-private.h"
@@ -44,8 +44,9 @@ static int64_t expected_until(const struct reader *r, const struct read_request 
 struct candidates {
         struct read_request *memory;      /* needs no tape */
         struct read_request *run;         /* goes on where the tape is */
+        struct read_request *advised;     /* the first of those that the drive has put in order */
         struct read_request *above, *low; /* the next on the tape; the first */
-        uint64_t run_at, above_at, low_at;
+        uint64_t run_at, advised_at, above_at, low_at;
 };
 
 static void prefer(struct read_request **best, uint64_t *best_at, struct read_request *q, uint64_t at)
@@ -60,7 +61,7 @@ static void look(Sched *s, struct candidates *c)
 {
         uint64_t segment, offset, here = 0;
         bool known = reader_follows(s, &segment, &offset) && reader_object(s, segment, offset, &here);
-        uint64_t near = here + s->reader.n_slabs / 2 * (s->pool.slabs.piece / s->block_length);
+        uint64_t near = here + reader_near(s);
         *c = (struct candidates){ 0 };
         for (GList *l = s->reads.head; l && !c->memory; l = l->next) {
                 struct read_request *q = l->data;
@@ -69,6 +70,8 @@ static void look(Sched *s, struct candidates *c)
                         c->memory = q;
                 else if (known && at >= here && at < near)
                         prefer(&c->run, &c->run_at, q, at);
+                else if (q->rank > 0)
+                        prefer(&c->advised, &c->advised_at, q, q->rank);
                 else if (at >= here)
                         prefer(&c->above, &c->above_at, q, at);
                 else
@@ -76,26 +79,32 @@ static void look(Sched *s, struct candidates *c)
         }
 }
 
-static struct read_request *choose(Sched *s, int64_t now, int64_t *deadline)
+/* *leaves: the tape has to go elsewhere for it. */
+static struct read_request *choose(Sched *s, int64_t now, int64_t *deadline, bool *leaves)
 {
         struct reader *r = &s->reader;
         struct candidates c;
         look(s, &c);
-        struct read_request *other = c.above ?: c.low;
+        struct read_request *other = c.advised ?: c.above ?: c.low;
+        *leaves = false;
         if (c.memory || !other)
                 return c.memory ?: c.run;
         int64_t end = r->run_since + turn_length(r, TURN_MIN_NS), expected = expected_until(r, other);
-        if (now >= end)
-                return other;
-        if (c.run || now >= expected)
-                return c.run ?: other;
+        *leaves = now >= end || (!c.run && now >= expected);
+        if (*leaves || c.run)
+                return *leaves ? other : c.run;
         *deadline = MIN(*deadline, MIN(end, expected));
         return NULL;
 }
 
 struct read_request *order_next(Sched *s, int64_t now, int64_t *deadline)
 {
-        struct read_request *q = s->reads.length > 0 ? choose(s, now, deadline) : NULL;
+        bool leaves = false;
+        struct read_request *q = s->reads.length > 0 ? choose(s, now, deadline, &leaves) : NULL;
+        if (leaves && advice_is_due(s)) {
+                advice_ask(s);
+                q = choose(s, now, deadline, &leaves);
+        }
         if (q)
                 g_queue_unlink(&s->reads, &q->link);
         return q;

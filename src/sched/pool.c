@@ -4,8 +4,10 @@
 #include <linux/mman.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 
 #include <reelfs/log.h>
+#include <reelfs/util.h>
 
 #include "pool.h"
 
@@ -67,6 +69,17 @@ static bool arena_map(struct pool *p)
         return true;
 }
 
+static void tell_unpinned(size_t size)
+{
+        struct rlimit limit = { 0 };
+        getrlimit(RLIMIT_MEMLOCK, &limit);
+        g_autofree char *most =
+                limit.rlim_cur == RLIM_INFINITY ? g_strdup("unlimited") : format_size(limit.rlim_cur);
+        log_warning("the buffer of %zu MiB cannot be locked in memory, so that direct I/O will be slower; "
+                    "raise the limit (ulimit -l, or LimitMEMLOCK= of a systemd unit), which is %s",
+                size >> 20, most);
+}
+
 int pool_init(struct pool *p, size_t size, size_t batch)
 {
         *p = (struct pool){ .size = size };
@@ -81,9 +94,7 @@ int pool_init(struct pool *p, size_t size, size_t batch)
         /* mlock touches every page; without it they are to be touched now, not amid the first job. */
         if (!p->pinned) {
                 madvise(p->arena, p->mapped, MADV_POPULATE_WRITE);
-                log_warning("the buffer of %zu MiB cannot be locked in memory (ulimit -l): direct I/O will "
-                            "be slower",
-                        size >> 20);
+                tell_unpinned(size);
         }
         uint8_t *next = p->arena;
         next = part_init(&p->batches, next, batches, batch);

@@ -9,9 +9,6 @@
 
 #include "sched-private.h"
 
-/* A LOCATE that costs more than this is worth being avoided by reading what is not asked for. */
-#define LOCATE_DEAR_NS INT64_C(20000000)
-
 void reader_init(Sched *s)
 {
         struct reader *r = &s->reader;
@@ -264,15 +261,21 @@ bool reader_follows(Sched *s, uint64_t *segment, uint64_t *offset)
         return true;
 }
 
+uint64_t reader_near(Sched *s)
+{
+        return s->reader.n_slabs / 2 * (s->pool.slabs.piece / s->block_length);
+}
+
 /* What is wanted lies so little ahead of where the tape is that reading on costs less than a LOCATE. */
 static bool is_near(Sched *s, uint64_t wanted, uint64_t *segment, uint64_t *offset)
 {
         struct reader *r = &s->reader;
-        uint64_t object, slabs = r->locate_ns > LOCATE_DEAR_NS ? r->n_slabs / 2 : 1;
+        uint64_t object, slab = s->pool.slabs.piece / s->block_length;
         pthread_mutex_lock(&s->lock);
         bool near = reader_follows(s, segment, offset) && reader_object(s, *segment, *offset, &object) &&
                 wanted >= object && bad_first(s, object, wanted) == wanted &&
-                (wanted == object || wanted - object < slabs * (s->pool.slabs.piece / s->block_length));
+                (wanted == object ||
+                        wanted - object < (r->locate_ns > LOCATE_DEAR_NS ? reader_near(s) : slab));
         pthread_mutex_unlock(&s->lock);
         return near;
 }

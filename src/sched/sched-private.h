@@ -31,6 +31,7 @@ struct stage {
         bool urgent;       /* spilled, or somebody waits for it: no lingering */
         bool taken;        /* by the drive thread */
         int64_t sealed_at; /* monotonic ns */
+        int64_t queued_at; /* when its writer last waited for the stream; 0: he does not */
         uint64_t sequence; /* order of opening, then of sealing */
         GList link;        /* in Sched.open or Sched.sealed */
 };
@@ -97,6 +98,8 @@ struct read_request {
         uint64_t segment, at; /* the first byte that was not in memory when it was asked for */
         bool sequential; /* the file is being read from front to back, and there is more than a slab to come
                           */
+        unsigned rank; /* when the drive would have it served, from 1; 0: the drive was not asked. Sched.lock
+                        */
         GList link;
 };
 
@@ -125,6 +128,8 @@ struct reader {
         int64_t run_since;        /* when */
         int64_t used_at;          /* when somebody last read from its slabs */
         int64_t locate_ns;        /* what going elsewhere costs: a mean of the last times */
+        int64_t advice_ns;        /* what the drive's advice cost the last time */
+        bool unadvised;           /* the drive gives none */
 };
 
 /* A block that could not be read (bad.c). */
@@ -164,6 +169,7 @@ struct Sched {
         GHashTable *stages; /* segment -> stage, open and sealed */
         uint64_t next_stage;
         GQueue open, sealed, jobs, reads, syncs;
+        bool sync_now; /* somebody waits for a commit that may not be put off */
         uint64_t sequence;
         unsigned waiters;
 
@@ -173,8 +179,10 @@ struct Sched {
                 struct job *job;          /* being filled, or NULL */
                 int64_t last_write;       /* monotonic ns */
                 uint64_t turn;            /* bytes in this turn */
+                bool starved;             /* the owner waits for room: he does not idle */
                 SchedFile *claimant;      /* who is next, only to be compared; NULL: nobody */
                 int64_t claimed_at;       /* when he last said so */
+                uint64_t claim;           /* sequence of his stage */
         } stream;
 
         struct loan loan;
@@ -202,6 +210,7 @@ struct Sched {
 
         uint64_t dirty;        /* bytes in stages and jobs */
         uint64_t sealed_bytes; /* of them in sealed stages */
+        unsigned open_chunks;  /* that open stages have */
         uint64_t left, total;  /* bytes the tape still takes, and its whole */
         uint64_t tape_segment; /* half written; 0: none. Drive thread */
         bool measure;          /* the drive is to be asked what is left */
@@ -239,6 +248,10 @@ void file_grows(SchedFile *f, size_t size);
 /* A loss in f: told by flush. Sched.lock held. */
 void file_failed(SchedFile *f, int error);
 
+/* A writer who waits for the stream says so at least this often; then nobody else can take it. */
+#define WAIT_NS INT64_C(100000000)
+#define CLAIM_NS (3 * WAIT_NS)
+
 /* How long a sealed stage lingers, so that files get the names and attributes that they keep, and those that
  * live for a moment never reach the tape: while the tape is free, and while a stream would have to be cut for
  * it. */
@@ -250,8 +263,12 @@ void file_failed(SchedFile *f, int error);
 struct stage *stage_open(SchedFile *f);
 void stage_free(struct stage *st); /* Sched.lock */
 void stage_seal(struct stage *st, bool urgent);
-/* Whether num in den of what stages can take is taken. Sched.lock */
+/* Whether num in den of the pieces that are not with open stages are with sealed ones. Sched.lock */
 bool stages_fill(Sched *s, unsigned num, unsigned den);
+/* Whether open stages have num in den of the chunks. Sched.lock */
+bool stages_crowd(const Sched *s, unsigned num, unsigned den);
+/* Its writer waits for the stream, and so does it. Sched.lock */
+bool stage_is_queued(const struct stage *st);
 /* Room for size bytes more, as far as there is; returns how many bytes have room now. */
 size_t stage_grow(struct stage *st, size_t size);
 /* The byte at offset, which has room; *n: how many from there on lie in one piece. */
@@ -268,6 +285,8 @@ struct job *stream_find(Sched *s, uint64_t segment, uint64_t offset);
  * is free. */
 struct job *stream_job(Sched *s, SchedFile *f, const void *lies);
 void job_free(Sched *s, struct job *j); /* Sched.lock */
+/* Somebody who waits may find room now. Sched.lock. */
+void room_made(Sched *s);
 
 /* loan.c: Sched.lock. */
 bool loan_is_in(const Sched *s, const struct job *j); /* part of its batch is lent */
@@ -298,6 +317,10 @@ void reader_clear(Sched *s);
 void reader_serve(Sched *s, struct read_request *r);
 bool reader_wants_ahead(Sched *s); /* Sched.lock */
 void reader_ahead(Sched *s);
+/* A LOCATE that costs more than this is worth being avoided. */
+#define LOCATE_DEAR_NS INT64_C(20000000)
+/* Blocks up to which reading on takes the place of a LOCATE. */
+uint64_t reader_near(Sched *s);
 /* The bytes are in a slab. Sched.lock. */
 bool reader_holds(Sched *s, uint64_t segment, uint64_t offset);
 /* The logical object that holds byte offset of segment. False: it is not on the tape. */
@@ -318,9 +341,14 @@ bool bad_is_refused(Sched *s, uint64_t object);
 uint64_t bad_first(Sched *s, uint64_t from, uint64_t end);
 /* f is refused the byte at offset of segment. Gives up Sched.lock. */
 void bad_tell(Sched *s, SchedFile *f, uint64_t segment, uint64_t offset);
+/* advice.c; drive thread, Sched.lock held. Whether to ask the drive in which order it reaches the waiting
+ * reads soonest, and doing so, which gives up the lock: they have ranks then, if the drive has an answer. */
+bool advice_is_due(Sched *s);
+void advice_ask(Sched *s);
 
 /* order.c; Sched.lock held. What is to be looked at again by itself lowers *deadline. */
-/* The read to be served now, out of the queue, or NULL. */
+/* The read to be served now, out of the queue, or NULL. Drive thread: gives up the lock if the drive is to be
+ * asked for its advice. */
 struct read_request *order_next(Sched *s, int64_t now, int64_t *deadline);
 /* Whether it is the writers' turn. commit: one is due. */
 bool order_may_write(Sched *s, bool commit, int64_t now, int64_t *deadline);

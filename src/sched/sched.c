@@ -8,6 +8,8 @@
 #include "sched-private.h"
 
 #define STAGE_DEFAULT ((size_t)1 << 20)
+#define QUANTUM_DEFAULT (UINT64_C(256) << 20)
+#define IDLE_MS_DEFAULT 100
 #define WAITERS_DEFAULT 4
 /* More in one command gains nothing, and makes the pool's pieces coarse. */
 #define BATCH_MAX ((size_t)4 << 20)
@@ -53,6 +55,8 @@ int sched_new(Volume *volume, Tree *tree, const struct sched_options *options, S
         s->options = *options;
         s->options.buffer = options->buffer ?: SCHED_BUFFER_DEFAULT;
         s->options.stage = options->stage ?: STAGE_DEFAULT;
+        s->options.quantum = options->quantum ?: QUANTUM_DEFAULT;
+        s->options.idle_ms = options->idle_ms ?: IDLE_MS_DEFAULT;
         s->options.max_waiters = options->max_waiters ?: WAITERS_DEFAULT;
         s->read_only = volume_is_read_only(volume);
         s->block_length = volume_block_length(volume);
@@ -134,7 +138,7 @@ void sched_free(Sched *s)
         release(s);
 }
 
-static void ask(Sched *s, const struct sync_request *what)
+static void ask(Sched *s, const struct sync_request *what, bool now)
 {
         struct sync_request *q = g_memdup2(what, sizeof(*what));
         q->link.data = q;
@@ -144,6 +148,7 @@ static void ask(Sched *s, const struct sync_request *what)
                 if (q->file)
                         file_use(q->file);
                 g_queue_push_tail_link(&s->syncs, &q->link);
+                s->sync_now |= now;
                 pthread_cond_signal(&s->work);
         }
         pthread_mutex_unlock(&s->lock);
@@ -155,18 +160,31 @@ static void ask(Sched *s, const struct sync_request *what)
 
 void sched_sync(Sched *s, SchedFile *f, sched_sync_done done, void *ctx)
 {
-        ask(s, &(struct sync_request){ .file = f, .all = !f, .done = done, .ctx = ctx });
+        ask(s, &(struct sync_request){ .file = f, .all = !f, .done = done, .ctx = ctx }, true);
+}
+
+/* What is known of it already. */
+static int told_by_sync(Sched *s, SchedFile *f)
+{
+        pthread_mutex_lock(&s->lock);
+        int r = f ? loss_of(s, f) : 0;
+        pthread_mutex_unlock(&s->lock);
+        return r;
 }
 
 void sched_fsync(Sched *s, SchedFile *f, sched_sync_done done, void *ctx)
 {
-        ask(s, &(struct sync_request){ .file = f, .done = done, .ctx = ctx });
+        if (s->options.fsync == SCHED_FSYNC_LAZY)
+                done(ctx, told_by_sync(s, f));
+        else
+                ask(s, &(struct sync_request){ .file = f, .done = done, .ctx = ctx },
+                        s->options.fsync == SCHED_FSYNC_COMMIT);
 }
 
 void sched_resume(Sched *s, char why[static VOLUME_WHY_MAX], sched_sync_done done, void *ctx)
 {
         why[0] = '\0';
-        ask(s, &(struct sync_request){ .all = true, .why = why, .done = done, .ctx = ctx });
+        ask(s, &(struct sync_request){ .all = true, .why = why, .done = done, .ctx = ctx }, true);
 }
 
 void sched_cancel(Sched *s, void *ctx)

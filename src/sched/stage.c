@@ -19,6 +19,11 @@ static struct stage *stage_new(SchedFile *f)
         return st;
 }
 
+static unsigned count_chunks(const struct stage *st)
+{
+        return st->n_pieces > STAGE_CRUMBS ? st->n_pieces - STAGE_CRUMBS : 0;
+}
+
 /* A file that is opened again and goes on soon after it was closed shall not become two pieces. */
 static struct stage *stage_reopen(SchedFile *f)
 {
@@ -28,6 +33,7 @@ static struct stage *stage_reopen(SchedFile *f)
                 return NULL;
         g_queue_unlink(&s->sealed, &st->link);
         s->sealed_bytes -= st->length;
+        s->open_chunks += count_chunks(st);
         st->sealed = false;
         f->rests = NULL;
         return st;
@@ -89,6 +95,7 @@ size_t stage_grow(struct stage *st, size_t size)
                 if (!piece)
                         break;
                 widen(st);
+                s->open_chunks += st->n_pieces >= STAGE_CRUMBS;
                 st->pieces[st->n_pieces++] = piece;
                 room = size_of_pieces(st->n_pieces) - st->length;
         }
@@ -108,11 +115,22 @@ static void give_pieces(struct stage *st, unsigned keep)
 bool stages_fill(Sched *s, unsigned num, unsigned den)
 {
         const struct pool_part *crumbs = &s->pool.crumbs, *chunks = &s->pool.chunks;
+        unsigned most = chunks->total - s->open_chunks;
         return (uint64_t)(crumbs->total - crumbs->n_free) * den >= (uint64_t)crumbs->total * num ||
-                (uint64_t)(chunks->total - chunks->n_free) * den >= (uint64_t)chunks->total * num;
+                (uint64_t)(most - chunks->n_free) * den >= (uint64_t)most * num;
+}
+
+bool stages_crowd(const Sched *s, unsigned num, unsigned den)
+{
+        return (uint64_t)s->open_chunks * den >= (uint64_t)s->pool.chunks.total * num;
 }
 
 /* ---- */
+
+bool stage_is_queued(const struct stage *st)
+{
+        return st->queued_at && monotonic_ns() - st->queued_at < CLAIM_NS;
+}
 
 void stage_free(struct stage *st)
 {
@@ -123,6 +141,8 @@ void stage_free(struct stage *st)
         s->dirty -= st->length;
         if (st->sealed)
                 s->sealed_bytes -= st->length;
+        else
+                s->open_chunks -= count_chunks(st);
         if (f->stage == st)
                 f->stage = NULL;
         if (f->rests == st)
@@ -150,6 +170,7 @@ void stage_seal(struct stage *st, bool urgent)
         st->sealed_at = monotonic_ns();
         st->sequence = ++s->sequence;
         s->sealed_bytes += st->length;
+        s->open_chunks -= count_chunks(st);
         /* It is not woken for each. */
         if (urgent || s->sleeps_until > st->sealed_at + LINGER_STREAM_NS || stages_fill(s, 1, 2))
                 pthread_cond_signal(&s->work);

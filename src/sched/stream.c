@@ -37,6 +37,13 @@ void job_free(Sched *s, struct job *j)
                 pool_give(&s->pool.batches, j->data);
         file_unuse(j->file);
         g_free(j);
+        room_made(s);
+}
+
+void room_made(Sched *s)
+{
+        if (s->stream.starved)
+                s->stream.last_write = monotonic_ns();
         pthread_cond_broadcast(&s->room);
 }
 
@@ -51,6 +58,7 @@ void stream_seal(Sched *s)
         if (j)
                 j->sealed = j->last = true;
         s->stream.owner = NULL;
+        s->stream.starved = false;
         s->stream.job = NULL;
         file_unuse(owner);
         pthread_cond_broadcast(&s->room);

@@ -10,12 +10,8 @@
 
 #include "sched-private.h"
 
-/* Bytes after which the stream's owner gives way to another writer, and idle time after which he loses it. */
-#define QUANTUM (UINT64_C(256) << 20)
-#define IDLE_NS INT64_C(100000000)
-#define WAIT_NS INT64_C(100000000)
-/* A writer who waits for the stream says so at least this often; then nobody else can take it. */
-#define CLAIM_NS (3 * WAIT_NS)
+/* A stage of this size goes for the stream if open ones have most of the chunks already. */
+#define STREAM_MIN (4 * POOL_CHUNK)
 
 /* Where the next bytes of a write go. */
 struct place {
@@ -112,7 +108,7 @@ static bool is_claimed(Sched *s)
 static enum verdict place_in_stream(SchedFile *f, struct place *p)
 {
         Sched *s = f->sched;
-        if (s->stream.turn >= QUANTUM && is_claimed(s)) {
+        if (s->stream.turn >= s->options.quantum && is_claimed(s)) {
                 stream_seal(s);
                 return AGAIN;
         }
@@ -130,6 +126,7 @@ static enum verdict place_in_stream(SchedFile *f, struct place *p)
         s->stream.offset += p->size;
         s->stream.turn += p->size;
         s->stream.last_write = monotonic_ns();
+        s->stream.starved = false;
         s->dirty += p->size;
         if (j->length == s->pool.batches.piece) {
                 j->sealed = true;
@@ -142,7 +139,9 @@ static enum verdict place_in_stage(SchedFile *f, size_t most, struct place *p)
 {
         Sched *s = f->sched;
         struct stage *st = f->stage;
-        size_t wanted = MIN(p->size, most - st->length), room = stage_grow(st, wanted);
+        /* Little by little where many want some. */
+        size_t step = stages_crowd(s, 1, 4) ? STREAM_MIN : most;
+        size_t wanted = MIN(MIN(p->size, most - st->length), step), room = stage_grow(st, wanted);
         if (room == 0) {
                 pthread_cond_signal(&s->work);
                 return WAIT_ROOM;
@@ -151,6 +150,7 @@ static enum verdict place_in_stage(SchedFile *f, size_t most, struct place *p)
         p->segment = st->segment;
         p->offset = st->length;
         p->stage = st;
+        st->queued_at = 0;
         st->length += p->size;
         s->dirty += p->size;
         return PLACED;
@@ -162,7 +162,8 @@ static bool stream_can_be_taken(Sched *s, SchedFile *f)
                 return false;
         if (!s->stream.owner)
                 return true;
-        return s->stream.turn >= QUANTUM || monotonic_ns() - s->stream.last_write > IDLE_NS;
+        int64_t idle_ns = monotonic_ns() - s->stream.last_write;
+        return s->stream.turn >= s->options.quantum || idle_ns > s->options.idle_ms * INT64_C(1000000);
 }
 
 /* Jobs for all of the stage, still to be filled. */
@@ -260,12 +261,14 @@ static enum verdict find_place(SchedFile *f, bool replaces, struct place *p, int
                 return WAIT_ROOM;
         if (s->stream.owner == f)
                 return place_in_stream(f, p);
-        size_t staged = (f->stage ?: stage_open(f))->length;
-        if (staged + p->size <= s->options.stage || staged == 0)
+        struct stage *st = f->stage ?: stage_open(f);
+        bool fits = st->length + p->size <= s->options.stage || st->length == 0;
+        if (fits && (st->length < STREAM_MIN || !stages_crowd(s, 1, 2)))
                 return place_in_stage(f, s->options.stage, p);
         if (stream_can_be_taken(s, f))
                 return stream_take(f, error);
-        if (staged < s->stage_max)
+        /* It may wait in vain for long, so it leaves room for small files. */
+        if (st->length < s->stage_max && !stages_crowd(s, 1, 4))
                 return place_in_stage(f, s->stage_max, p);
         return WAIT_STREAM;
 }
@@ -283,16 +286,29 @@ bool sched_has_room(Sched *s)
 
 /* ---- Waiting */
 
+/* Who has waited longest is next. */
+static void claim_stream(SchedFile *f)
+{
+        Sched *s = f->sched;
+        struct stage *st = f->stage;
+        st->queued_at = monotonic_ns();
+        if (is_claimed(s) && s->stream.claimant != f && s->stream.claim < st->sequence)
+                return;
+        s->stream.claimant = f;
+        s->stream.claimed_at = st->queued_at;
+        s->stream.claim = st->sequence;
+}
+
 /* Both locks held, and held again after. */
 static int wait_for(SchedFile *f, enum verdict what, const struct sched_source *source)
 {
         Sched *s = f->sched;
         if (source->interrupted && source->interrupted(source->ctx))
                 return -EINTR;
-        if (what == WAIT_STREAM && (!is_claimed(s) || s->stream.claimant == f)) {
-                s->stream.claimant = f;
-                s->stream.claimed_at = monotonic_ns();
-        }
+        if (what == WAIT_STREAM)
+                claim_stream(f);
+        if (s->stream.owner == f)
+                s->stream.starved = true;
         if (source->wait == SCHED_NO_WAIT || s->waiters >= s->options.max_waiters)
                 return -EAGAIN;
         if (source->waits)

@@ -55,6 +55,7 @@ static const struct {
         [OP_GENERATE_ORDER] = { 0xa4, 12, ON_MEDIUM, 30 * MINUTE, "generate recommended access order" },
         [OP_READ_ATTRIBUTE] = { 0x8c, 16, 0, 10 * MINUTE, "read attribute" },
         [OP_WRITE_ATTRIBUTE] = { 0x8d, 16, 0, 10 * MINUTE, "write attribute" },
+        [OP_ALLOW_OVERWRITE] = { 0x82, 16, ON_MEDIUM | FROM_HERE, 5 * MINUTE, "allow overwrite" },
         [OP_RESERVE6] = { 0x16, 6, 0, 5 * MINUTE, "reserve(6)" },
         [OP_RELEASE6] = { 0x17, 6, 0, 5 * MINUTE, "release(6)" },
         [OP_PERSISTENT_IN] = { 0x5e, 10, 0, 5 * MINUTE, "persistent reserve in" },
@@ -80,6 +81,9 @@ static const struct {
         [TAPE_RESET] = { -EIO, "the drive was reset and does not come back" },
         [TAPE_ATTENTION] = { -EIO, "the drive keeps asking for attention" },
         [TAPE_WRITE_PROTECTED] = { -EROFS, "the tape is write protected" },
+        [TAPE_NO_OVERWRITE] = { -EROFS,
+                "what is on the tape here cannot be overwritten: it is a WORM tape, or the drive only "
+                "appends" },
         [TAPE_ILLEGAL_REQUEST] = { -EOPNOTSUPP, "the drive refuses the command" },
         [TAPE_MEDIUM_ERROR] = { -EIO, "the tape is bad here, or the drive's heads are dirty" },
         [TAPE_NO_EOD] = { -ENODATA,

@@ -12,6 +12,7 @@
 #include "private.h"
 
 #define DESCRIPTOR_LENGTH 8
+#define SUBPAGES 0x40 /* SPF */
 #define PAGE_ALL 0x3f
 #define PAGE_COMPRESSION 0x0f
 #define PAGE_DEVICE_CONFIGURATION 0x10
@@ -40,7 +41,8 @@ static size_t reply_length(const Tape *t, const struct tape_command *cmd)
         return MIN(stated, cmd->iov.iov_len);
 }
 
-static int parse_reply(const Tape *t, const struct tape_command *cmd, uint8_t page, struct tape_mode *mode)
+static int parse_reply(
+        const Tape *t, const struct tape_command *cmd, uint8_t page, uint8_t subpage, struct tape_mode *mode)
 {
         const struct header *h = header_of(t);
         const uint8_t *p = t->scratch;
@@ -56,17 +58,21 @@ static int parse_reply(const Tape *t, const struct tape_command *cmd, uint8_t pa
                 mode->block_length = sg_get_unaligned_be24(p + h->size + 5);
         }
         size_t at = h->size + descriptors;
-        if (length >= at + 2 && (p[at] & 0x3f) == page)
-                mode->page_length = MIN(MIN(2 + (size_t)p[at + 1], length - at), sizeof(mode->page));
+        if (length >= at + 4 && subpage && (p[at] & 0x7f) == (SUBPAGES | page) && p[at + 1] == subpage)
+                mode->page_length = 4 + (size_t)sg_get_unaligned_be16(p + at + 2);
+        else if (length >= at + 2 && !subpage && (p[at] & 0x7f) == page)
+                mode->page_length = 2 + (size_t)p[at + 1];
+        mode->page_length = MIN(MIN(mode->page_length, length - MIN(at, length)), sizeof(mode->page));
         memcpy(mode->page, p + at, mode->page_length);
         return 0;
 }
 
-static void init_sense(Tape *t, uint8_t page, struct tape_command *cmd)
+static void init_sense(Tape *t, uint8_t page, uint8_t subpage, struct tape_command *cmd)
 {
         const struct header *h = header_of(t);
         command_init(cmd, h->sense);
         cmd->c.cdb[2] = page;
+        cmd->c.cdb[3] = subpage;
         command_data(t, cmd, TRANSPORT_IN, h->max_reply);
         if (t->mode6)
                 cmd->c.cdb[4] = (uint8_t)h->max_reply;
@@ -83,11 +89,11 @@ static bool fall_back_to_6(Tape *t, const struct tape_command *cmd)
         return true;
 }
 
-int mode_sense(Tape *t, uint8_t page, struct tape_mode *mode)
+int mode_sense(Tape *t, uint8_t page, uint8_t subpage, struct tape_mode *mode)
 {
         struct tape_command cmd;
         do {
-                init_sense(t, page, &cmd);
+                init_sense(t, page, subpage, &cmd);
                 int r = command_run(t, &cmd);
                 if (r < 0)
                         return r;
@@ -96,7 +102,7 @@ int mode_sense(Tape *t, uint8_t page, struct tape_mode *mode)
                 return -EOPNOTSUPP;
         if (cmd.sense.outcome != TAPE_GOOD)
                 return command_fail(t, &cmd);
-        int r = parse_reply(t, &cmd, page, mode);
+        int r = parse_reply(t, &cmd, page, subpage, mode);
         return r < 0 ? log_error_errno(r, "%s: the drive's modes cannot be read", t->address) : 0;
 }
 
@@ -120,20 +126,52 @@ static void init_select(Tape *t, const struct tape_mode *mode, struct tape_comma
         sg_put_unaligned_be24(mode->block_length, p + h->size + 5);
         if (mode->page_length) {
                 memcpy(p + h->size + DESCRIPTOR_LENGTH, mode->page, mode->page_length);
-                p[h->size + DESCRIPTOR_LENGTH] &= 0x3f;
+                p[h->size + DESCRIPTOR_LENGTH] &= 0x7f;
         }
+}
+
+static int run_select(Tape *t, const struct tape_mode *mode, struct tape_command *cmd)
+{
+        do {
+                init_select(t, mode, cmd);
+                int r = command_run(t, cmd);
+                if (r < 0)
+                        return r;
+        } while (fall_back_to_6(t, cmd));
+        return 0;
 }
 
 int mode_select(Tape *t, const struct tape_mode *mode)
 {
         struct tape_command cmd;
-        do {
-                init_select(t, mode, &cmd);
-                int r = command_run(t, &cmd);
-                if (r < 0)
-                        return r;
-        } while (fall_back_to_6(t, &cmd));
+        int r = run_select(t, mode, &cmd);
+        if (r < 0)
+                return r;
         return cmd.sense.outcome == TAPE_GOOD ? 0 : command_fail(t, &cmd);
+}
+
+int mode_offer(Tape *t, const struct tape_mode *mode)
+{
+        struct tape_command cmd;
+        bool other_length = mode->block_length != t->mode.block_length;
+        if (other_length)
+                former_keep(t, mode);
+        int r = run_select(t, mode, &cmd);
+        if (r == 0 && cmd.sense.outcome != TAPE_GOOD)
+                r = cmd.sense.outcome == TAPE_ILLEGAL_REQUEST ? -EOPNOTSUPP : command_fail(t, &cmd);
+        if (r == 0 && other_length) {
+                t->mode.block_length = mode->block_length;
+                t->mode_changed = true;
+        } else if (other_length) {
+                former_keep(t, &t->mode);
+        }
+        return r;
+}
+
+/* As drives count it, with what follows each block on the way. */
+static uint32_t wire_length(const Tape *t, uint32_t length)
+{
+        return length ? length + t->protection : 0;
 }
 
 int mode_probe(Tape *t)
@@ -142,12 +180,12 @@ int mode_probe(Tape *t)
         static const uint8_t pages[] = { PAGE_DEVICE_CONFIGURATION, PAGE_ALL, 0 };
         int r = -EOPNOTSUPP;
         for (size_t i = 0; i < G_N_ELEMENTS(pages) && r == -EOPNOTSUPP; i++)
-                r = mode_sense(t, pages[i], &t->mode);
+                r = mode_sense(t, pages[i], 0, &t->mode);
         if (r < 0)
                 return r;
         t->mode.page_length = 0;
         t->info.write_protected = t->mode.device_specific & WRITE_PROTECT;
-        t->info.block_length = t->mode.block_length;
+        t->info.block_length = t->mode.block_length - MIN(t->mode.block_length, t->protection);
         t->info.density = t->mode.density;
         return 0;
 }
@@ -162,7 +200,7 @@ static int check_block_length(Tape *t, uint32_t length)
                 return log_error(-EMSGSIZE,
                         "%s: blocks of %" PRIu32 " bytes: the drive takes %" PRIu32 " to %" PRIu32,
                         t->address, length, i->min_block, max);
-        if (length > i->max_transfer)
+        if (length + t->protection > i->max_transfer)
                 return log_error(-EMSGSIZE, "%s: blocks of %" PRIu32 " bytes: one command moves at most %zu",
                         t->address, length, i->max_transfer);
         return 0;
@@ -188,7 +226,7 @@ int tape_set_block_length(Tape *t, uint32_t length)
         if (r < 0)
                 return r;
         struct tape_mode want = t->mode;
-        want.block_length = length;
+        want.block_length = wire_length(t, length);
         if (!(want.device_specific & BUFFERED_MODE))
                 want.device_specific |= BUFFERED_MODE_1;
         if (t->mode.has_descriptor && want.block_length == t->mode.block_length &&
@@ -198,13 +236,14 @@ int tape_set_block_length(Tape *t, uint32_t length)
         if (r < 0)
                 return r;
         r = mode_probe(t);
-        if (t->mode.block_length != length)
+        if (t->mode.block_length != want.block_length)
                 former_keep(t, &t->mode);
-        if (r == 0 && t->mode.has_descriptor && t->mode.block_length != length)
+        if (r == 0 && t->mode.has_descriptor && t->mode.block_length != want.block_length)
                 return log_error(-EMSGSIZE,
                         "%s: blocks of %" PRIu32 " bytes: the drive set %" PRIu32 " instead", t->address,
-                        length, t->mode.block_length);
-        t->mode.block_length = t->info.block_length = length;
+                        length, t->info.block_length);
+        t->mode.block_length = want.block_length;
+        t->info.block_length = length;
         return r == -EOPNOTSUPP ? 0 : r;
 }
 
@@ -212,7 +251,7 @@ int tape_set_block_length(Tape *t, uint32_t length)
 int tape_set_compression(Tape *t, bool on)
 {
         struct tape_mode mode;
-        int r = mode_sense(t, PAGE_COMPRESSION, &mode);
+        int r = mode_sense(t, PAGE_COMPRESSION, 0, &mode);
         if (r == -EOPNOTSUPP)
                 return 0;
         if (r < 0)
@@ -253,6 +292,10 @@ int mode_restore(Tape *t)
                 r = mode_select(t, &t->mode);
         if (r == 0 && t->compression >= 0)
                 r = tape_set_compression(t, t->compression);
+        if (r == 0)
+                r = protection_restore(t);
+        if (r == 0)
+                r = warning_restore(t);
         if (r == 0 && t->locked)
                 r = medium_lock(t, true);
         return r;

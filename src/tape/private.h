@@ -59,6 +59,7 @@ enum operation {
         OP_GENERATE_ORDER,
         OP_READ_ATTRIBUTE,
         OP_WRITE_ATTRIBUTE,
+        OP_ALLOW_OVERWRITE,
         OP_RESERVE6,
         OP_RELEASE6,
         OP_PERSISTENT_IN,
@@ -92,9 +93,16 @@ struct Tape {
         uint64_t
                 end; /* object number of the end of data, where we have written or found it, or END_UNKNOWN */
         enum spacing spacing;
-        bool early_warning;            /* of the last write */
-        bool no_log, no_attributes;    /* the drive lacks the commands */
-        unsigned capacity_source;      /* see tape_get_capacity */
+        bool early_warning;  /* of the last write */
+        uint32_t protection; /* bytes behind each block on the way: 0, or 4 */
+        uint8_t *crcs;       /* those of a command, crc_stride apart */
+        size_t crc_stride;
+        struct iovec *wired; /* blocks and CRCs of a command, PROTECTED_IOVECS */
+        uint64_t warned_at;  /* object from which on the programmed early warning holds, or END_UNKNOWN */
+        bool warning_set;
+        uint16_t warning, former_warning; /* programmed, in units of 10^6 bytes: now, and as found */
+        bool no_log, no_attributes;       /* the drive lacks the commands */
+        unsigned capacity_source;         /* see tape_get_capacity */
         unsigned timeouts[OPERATIONS]; /* s; by operation, where the drive asks for more than we would wait */
         uint64_t alerts_seen;          /* TapeAlert flags; bit 0 is flag 1 */
         bool no_alerts, watch_alerts, alerts_due;
@@ -144,10 +152,13 @@ int command_fail(Tape *t, const struct tape_command *cmd);
 int command_do(Tape *t, struct tape_command *cmd);
 
 /* ---- mode.c */
-/* -EOPNOTSUPP, not logged: the drive has no such page. */
-int mode_sense(Tape *t, uint8_t page, struct tape_mode *mode);
+/* -EOPNOTSUPP, not logged: the drive has no such page. subpage: 0: the page itself. */
+int mode_sense(Tape *t, uint8_t page, uint8_t subpage, struct tape_mode *mode);
 /* With the page, if page_length is not 0. */
 int mode_select(Tape *t, const struct tape_mode *mode);
+/* For a page that not every drive takes: -EOPNOTSUPP, not logged: it does not. A block length that is not the
+ * one in force now is put back by tape_close. */
+int mode_offer(Tape *t, const struct tape_mode *mode);
 /* Reads what is in force into t->info and t->mode. */
 int mode_probe(Tape *t);
 /* Block length, compression and medium lock as we had set them. */
@@ -160,6 +171,38 @@ void former_keep(const Tape *t, const struct tape_mode *mode);
 /* If the drive still has what a process set that did not restore it: t->former is from before that. */
 void former_recall(Tape *t);
 void former_forget(const Tape *t);
+
+/* ---- protection.c: logical block protection */
+#define PROTECTED_BLOCKS 480u /* in one command */
+#define PROTECTED_IOVECS 1000
+int protection_probe(Tape *t);
+/* As it was set, after a reset. */
+int protection_restore(Tape *t);
+/* Fills t->wired with at most *count blocks from skip on, each with its CRC behind it, or room for it;
+ * *count: those that fit. Returns the elements. */
+int protection_wire(
+        Tape *t, const struct iovec *iov, int iovcnt, size_t skip, size_t block, bool out, uint64_t *count);
+/* How many of count blocks that were read into buf, from the first, fit their CRCs. */
+uint64_t protection_verify(Tape *t, const uint8_t *buf, size_t block, uint64_t count);
+/* Whether the one block of length bytes does; size: bytes of buf, into which its CRC came too if it is
+ * shorter. */
+bool protection_fits(Tape *t, const uint8_t *buf, size_t size, size_t length);
+/* Blocks came whose CRC does not fit, from object on: that is where the tape is then. -EBADMSG, not logged.
+ */
+int protection_go_back(Tape *t, uint64_t object);
+int protection_give_up(Tape *t);
+/* Where the CRC of a block goes that is read by itself, which may be in the midst of another command. */
+uint8_t *protection_spare(const Tape *t);
+void protection_free(Tape *t);
+
+/* ---- protect.c */
+/* What may be overwritten, into t->info. */
+int protect_probe(Tape *t);
+/* Early warning as tape_set_early_warning had it, after a reset; as it was before. */
+int warning_restore(Tape *t);
+void warning_put_back(Tape *t);
+/* After each write; the position is still the one before it. */
+void warning_note(Tape *t, const struct tape_sense *sense);
 
 /* ---- probe.c */
 /* TEST UNIT READY until it is or there is no tape; sets info.loaded. */
@@ -218,6 +261,11 @@ int recover(Tape *t);
  * was known to end. -EAGAIN: there is a way again, and *done of them were found on the tape, which is behind
  * them. Other errors are logged. */
 int recover_write(Tape *t, uint64_t start, uint64_t count, bool appending, uint64_t *done);
+
+/* The last of done blocks that cmd, a WRITE, has written may be there in part, if a target was ended in the
+ * midst of it: it is read back, and the tape is before it, and it is not counted, if it is not what was to be
+ * written. block_bytes: with FIXED=0. -EAGAIN: writing can go on. */
+int recover_confirm(Tape *t, const struct tape_command *cmd, size_t block_bytes, uint64_t *done);
 
 /* ---- timeouts.c */
 /* Asks the drive how long its commands may take. */

@@ -163,8 +163,8 @@ int probe_medium(Tape *t)
         int r = mode_probe(t);
         if (r < 0 && r != -EOPNOTSUPP)
                 return r;
-        static int (*const probes[])(
-                Tape * t) = { probe_capacity, probe_space16, probe_position, probe_locate };
+        static int (*const probes[])(Tape * t) = { probe_capacity, probe_space16, probe_position,
+                probe_locate, protect_probe, protection_probe };
         for (size_t i = 0; i < G_N_ELEMENTS(probes); i++) {
                 r = probes[i](t);
                 if (r < 0)

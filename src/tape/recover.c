@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* After a reset: modes, medium lock and position as they were, or an error. */
 #include <errno.h>
+#include <glib.h>
 #include <inttypes.h>
+#include <string.h>
 
 #include <reelfs/log.h>
 
@@ -121,4 +123,47 @@ int recover_write(Tape *t, uint64_t start, uint64_t count, bool appending, uint6
         *done = t->object - start;
         log_notice("%s: the drive is there again; writing goes on at object %" PRIu64, t->address, t->object);
         return -EAGAIN;
+}
+
+static bool is_same(const struct iovec *iov, int iovcnt, size_t skip, const uint8_t *data, size_t size)
+{
+        for (int i = 0; i < iovcnt && size > 0; i++) {
+                if (skip >= iov[i].iov_len) {
+                        skip -= iov[i].iov_len;
+                        continue;
+                }
+                size_t n = MIN(iov[i].iov_len - skip, size);
+                if (memcmp((const uint8_t *)iov[i].iov_base + skip, data, n) != 0)
+                        return false;
+                data += n;
+                size -= n;
+                skip = 0;
+        }
+        return size == 0;
+}
+
+/* Of a target that was ended in the midst of a block, that block may be there in part: it is read back, and
+ * written again in its place if it is not what was to be written. */
+int recover_confirm(Tape *t, const struct tape_command *cmd, size_t block_bytes, uint64_t *done)
+{
+        size_t length = 0;
+        size_t wire = block_bytes ? block_bytes : t->info.block_length + t->protection;
+        size_t block = wire - t->protection;
+        g_autofree uint8_t *buf = g_try_malloc0(block);
+        uint64_t last = t->object - 1;
+        enum tape_outcome outcome = TAPE_UNKNOWN;
+        if (!buf)
+                return log_error_errno(-ENOMEM, "%s: cannot read back", t->address);
+        int r = position_go(t, last);
+        if (r == 0)
+                r = tape_read_block(t, buf, block, &length, &outcome);
+        if (r == 0 && outcome == TAPE_GOOD && length == block &&
+                is_same(cmd->c.iov, cmd->c.iovcnt, (*done - 1) * wire, buf, block))
+                return -EAGAIN;
+        if (r < 0 && r != -EIO)
+                return r;
+        log_notice("%s: the block at object %" PRIu64 " is not whole; it is written again", t->address, last);
+        --*done;
+        r = position_go(t, last);
+        return r < 0 ? r : -EAGAIN;
 }

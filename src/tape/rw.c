@@ -110,7 +110,15 @@ static void init_data(struct tape_command *cmd, enum operation operation, const 
 /* Blocks that one command moves. */
 static uint64_t blocks_per_command(const Tape *t)
 {
-        return MIN(t->info.max_transfer / t->info.block_length, COUNT_MAX);
+        uint64_t fit = t->info.max_transfer / (t->info.block_length + t->protection);
+        return MIN(fit, t->protection ? PROTECTED_BLOCKS : COUNT_MAX);
+}
+
+/* The longest block of FIXED=0 that one command moves. */
+static size_t longest_block(const Tape *t)
+{
+        return MIN(t->info.max_transfer - t->protection,
+                t->info.max_block ? t->info.max_block : COUNT_MAX - t->protection);
 }
 
 /* Past early warning success comes as NO SENSE with EOM. */
@@ -139,47 +147,6 @@ static int give_up(Tape *t)
         return log_error(-EIO, "%s: the connection to the drive is lost again and again", t->address);
 }
 
-static bool is_same(const struct iovec *iov, int iovcnt, size_t skip, const uint8_t *data, size_t size)
-{
-        for (int i = 0; i < iovcnt && size > 0; i++) {
-                if (skip >= iov[i].iov_len) {
-                        skip -= iov[i].iov_len;
-                        continue;
-                }
-                size_t n = MIN(iov[i].iov_len - skip, size);
-                if (memcmp((const uint8_t *)iov[i].iov_base + skip, data, n) != 0)
-                        return false;
-                data += n;
-                size -= n;
-                skip = 0;
-        }
-        return size == 0;
-}
-
-/* Of a target that was ended in the midst of a block, that block may be there in part: it is read back, and
- * written again in its place if it is not what was to be written. */
-static int confirm_last(Tape *t, const struct tape_command *cmd, const struct transfer *x, uint64_t *done)
-{
-        size_t length = 0, block = x->block_bytes ? x->block_bytes : t->info.block_length;
-        g_autofree uint8_t *buf = g_try_malloc0(block);
-        uint64_t last = t->object - 1;
-        enum tape_outcome outcome = TAPE_UNKNOWN;
-        if (!buf)
-                return log_error_errno(-ENOMEM, "%s: cannot read back", t->address);
-        int r = position_go(t, last);
-        if (r == 0)
-                r = tape_read_block(t, buf, block, &length, &outcome);
-        if (r == 0 && outcome == TAPE_GOOD && length == block &&
-                is_same(cmd->c.iov, cmd->c.iovcnt, (*done - 1) * block, buf, block))
-                return -EAGAIN;
-        if (r < 0 && r != -EIO)
-                return r;
-        log_notice("%s: the block at object %" PRIu64 " is not whole; it is written again", t->address, last);
-        --*done;
-        r = position_go(t, last);
-        return r < 0 ? r : -EAGAIN;
-}
-
 /* -EAGAIN, not logged: the drive gave up after *done, and the rest may be tried from there. */
 static int run_write(
         Tape *t, struct tape_command *cmd, const struct transfer *x, uint64_t *done, unsigned *aborts)
@@ -199,7 +166,7 @@ static int run_write(
         if (r == -ECONNRESET) {
                 r = recover_write(t, start, x->count, appending, done);
                 if (r == -EAGAIN && *done > 0 && cmd->c.direction == TRANSPORT_OUT)
-                        r = confirm_last(t, cmd, x, done);
+                        r = recover_confirm(t, cmd, x->block_bytes, done);
                 return r == -EAGAIN && (*aborts)++ >= ABORTS_MAX ? give_up(t) : r;
         }
         if (r < 0)
@@ -209,7 +176,7 @@ static int run_write(
         if (ends[outcome].moved)
                 t->end = END_UNKNOWN;
         t->unsynced |= ends[outcome].moved;
-        t->early_warning = cmd->sense.eom;
+        warning_note(t, &cmd->sense);
         if (did_all(cmd)) {
                 *done = x->count;
                 t->object += x->count;
@@ -227,8 +194,9 @@ static int run_write(
                 (*aborts)++ < ABORTS_MAX) {
                 if (appending)
                         t->end = t->object;
-                return *done > 0 && cmd->c.direction == TRANSPORT_OUT ? confirm_last(t, cmd, x, done)
-                                                                      : -EAGAIN;
+                return *done > 0 && cmd->c.direction == TRANSPORT_OUT
+                        ? recover_confirm(t, cmd, x->block_bytes, done)
+                        : -EAGAIN;
         }
         return command_fail(t, cmd);
 }
@@ -243,10 +211,14 @@ static int write_blocks(Tape *t, const struct iovec *iov, int iovcnt, struct iov
                         .buffered = true };
                 if (x.count == 0)
                         return split(t, 1, block);
-                int n = iov_slice(iov, iovcnt, *written * block, x.count * block, slice);
+                int n = t->protection
+                        ? protection_wire(t, iov, iovcnt, *written * block, block, true, &x.count)
+                        : iov_slice(iov, iovcnt, *written * block, x.count * block, slice);
                 struct tape_command cmd;
                 uint64_t done;
-                init_data(&cmd, OP_WRITE, slice, n, true, x.count);
+                if (x.count == 0)
+                        return log_error(-EMSGSIZE, "%s: a block in too many pieces", t->address);
+                init_data(&cmd, OP_WRITE, t->protection ? t->wired : slice, n, true, x.count);
                 int r = run_write(t, &cmd, &x, &done, &aborts);
                 *written += done;
                 *early_warning |= t->early_warning;
@@ -285,13 +257,19 @@ int tape_write(Tape *t, const struct iovec *iov, int iovcnt, size_t *written, bo
 /* One more time while the drive gives up without having done it. */
 static int write_block(Tape *t, const struct iovec *iov, int iovcnt, size_t size)
 {
-        struct transfer x = { .count = 1, .block_bytes = size, .buffered = true };
+        struct transfer x = { .count = 1, .block_bytes = size + t->protection, .buffered = true };
         unsigned aborts = 0;
-        uint64_t done;
+        uint64_t done = 1;
         int r;
+        if (t->protection) {
+                iovcnt = protection_wire(t, iov, iovcnt, 0, size, true, &done);
+                iov = t->wired;
+        }
+        if (done == 0)
+                return log_error(-EMSGSIZE, "%s: a block in too many pieces", t->address);
         do {
                 struct tape_command cmd;
-                init_data(&cmd, OP_WRITE, iov, iovcnt, false, size);
+                init_data(&cmd, OP_WRITE, iov, iovcnt, false, x.block_bytes);
                 r = run_write(t, &cmd, &x, &done, &aborts);
         } while (r == -EAGAIN && !done);
         if (r == -EMSGSIZE)
@@ -307,7 +285,7 @@ int tape_write_block(Tape *t, const struct iovec *iov, int iovcnt, bool *early_w
         if (t->info.fixed_only)
                 return log_error(-EOPNOTSUPP, "%s: the drive writes blocks of %u bytes only", t->address,
                         t->info.max_block);
-        size_t max = MIN(t->info.max_transfer, t->info.max_block ? t->info.max_block : COUNT_MAX);
+        size_t max = longest_block(t);
         if (size < t->info.min_block || size > max)
                 return log_error(-EMSGSIZE, "%s: a block of %zu bytes: the drive takes %u to %zu", t->address,
                         size, t->info.min_block, max);
@@ -390,13 +368,16 @@ static int fail_read(Tape *t, const struct tape_command *cmd)
         return r == -ENODATA ? -EIO : r;
 }
 
-/* count blocks in one command. -ENOMSG, not logged: it stopped early and the drive does not say where. */
+/* count blocks in one command. -ENOMSG, not logged: it stopped early and the drive does not say where.
+ * -EBADMSG: see go_to_damaged. */
 static int read_blocks(Tape *t, uint8_t *buf, uint64_t count, uint64_t *done, enum tape_outcome *outcome)
 {
         struct iovec iov = { buf, count * t->info.block_length };
         struct tape_command cmd;
+        uint64_t start = t->object;
         *done = 0;
-        init_data(&cmd, OP_READ, &iov, 1, true, count);
+        int n = t->protection ? protection_wire(t, &iov, 1, 0, t->info.block_length, false, &count) : 1;
+        init_data(&cmd, OP_READ, t->protection ? t->wired : &iov, n, true, count);
         int r = command_run(t, &cmd);
         if (r < 0)
                 return r;
@@ -406,10 +387,16 @@ static int read_blocks(Tape *t, uint8_t *buf, uint64_t count, uint64_t *done, en
                 *done = count;
                 t->object += count;
                 *outcome = TAPE_GOOD;
-                return 0;
-        }
-        if (ends[*outcome].moved)
+        } else if (ends[*outcome].moved) {
                 take_progress(t, &cmd, &x, done);
+        }
+        uint64_t good = t->protection ? protection_verify(t, buf, t->info.block_length, *done) : *done;
+        if (good < *done) {
+                *done = good;
+                return protection_go_back(t, start + good);
+        }
+        if (did_all(&cmd))
+                return 0;
         if (!ends[*outcome].stop)
                 return fail_read(t, &cmd);
         if (t->state == POSITION_UNKNOWN)
@@ -423,6 +410,7 @@ int tape_read(Tape *t, void *buf, size_t size, size_t *nread, enum tape_outcome 
 {
         g_assert(t->info.block_length > 0);
         uint64_t left = size / t->info.block_length, step = blocks_per_command(t);
+        unsigned damages = 0;
         *nread = 0;
         *outcome = TAPE_GOOD;
         int r = position_require(t);
@@ -444,6 +432,10 @@ int tape_read(Tape *t, void *buf, size_t size, size_t *nread, enum tape_outcome 
                 }
                 *nread += done * t->info.block_length;
                 left -= done;
+                if (r == -EBADMSG) {
+                        r = damages++ < ABORTS_MAX ? 0 : protection_give_up(t);
+                        *outcome = TAPE_GOOD;
+                }
         }
         position_prove(t);
         alerts_after_failure(t);
@@ -469,13 +461,32 @@ static bool is_cut(const struct tape_command *cmd)
 }
 
 static int read_again(Tape *t, void *buf, size_t *length, enum tape_outcome *outcome);
+static int read_damaged(
+        Tape *t, void *buf, size_t size, size_t *length, enum tape_outcome *outcome, bool again);
+
+/* Of a command that has read a block. */
+static int take_block(Tape *t, const struct tape_command *cmd, void *buf, size_t size, size_t *length,
+        enum tape_outcome *outcome, bool again)
+{
+        size_t wire = block_read(cmd, size + t->protection);
+        *length = wire - MIN(wire, t->protection);
+        *outcome = TAPE_GOOD;
+        t->object++;
+        if (again && is_cut(cmd))
+                return read_again(t, buf, length, outcome);
+        if (t->protection && (wire < t->protection || !protection_fits(t, buf, size, *length)))
+                return read_damaged(t, buf, size, length, outcome, again);
+        return 0;
+}
 
 static int read_variable(
         Tape *t, void *buf, size_t size, size_t *length, enum tape_outcome *outcome, bool again)
 {
-        struct iovec iov = { buf, size };
+        struct iovec iov[] = { { buf, size }, { NULL, t->protection } };
+        if (t->protection)
+                iov[1].iov_base = protection_spare(t);
         struct tape_command cmd;
-        init_data(&cmd, OP_READ, &iov, 1, false, size);
+        init_data(&cmd, OP_READ, iov, t->protection ? 2 : 1, false, size + t->protection);
         int r = command_run(t, &cmd);
         if (r < 0)
                 return r == -EMSGSIZE ? split(t, 1, size) : r;
@@ -485,10 +496,7 @@ static int read_variable(
         case TAPE_GOOD:
         case TAPE_SHORT_BLOCK:
         case TAPE_EARLY_WARNING:
-                *length = block_read(&cmd, size);
-                *outcome = TAPE_GOOD;
-                t->object++;
-                return again && is_cut(&cmd) ? read_again(t, buf, length, outcome) : 0;
+                return take_block(t, &cmd, buf, size, length, outcome, again);
         case TAPE_LONG_BLOCK:
                 *length = size;
                 t->object++;
@@ -521,6 +529,16 @@ static int read_again(Tape *t, void *buf, size_t *length, enum tape_outcome *out
         return r;
 }
 
+/* Once more, just as it was. */
+static int read_damaged(
+        Tape *t, void *buf, size_t size, size_t *length, enum tape_outcome *outcome, bool again)
+{
+        int r = protection_go_back(t, t->object - 1);
+        if (r == -EBADMSG)
+                r = again ? read_variable(t, buf, size, length, outcome, false) : protection_give_up(t);
+        return r;
+}
+
 int tape_read_block(Tape *t, void *buf, size_t size, size_t *length, enum tape_outcome *outcome)
 {
         *length = 0;
@@ -531,7 +549,7 @@ int tape_read_block(Tape *t, void *buf, size_t size, size_t *length, enum tape_o
                                 t->info.block_length);
                 return tape_read(t, buf, t->info.block_length, length, outcome);
         }
-        size = MIN(size, MIN(t->info.max_transfer, t->info.max_block ? t->info.max_block : COUNT_MAX));
+        size = MIN(size, longest_block(t));
         int r = position_require(t);
         if (r == 0)
                 r = read_variable(t, buf, size, length, outcome, true);

@@ -20,6 +20,7 @@ static const struct {
         { ANY, 0x14, 0x03, TAPE_NO_EOD },
         { SPC_SK_NO_SENSE, 0x00, 0x01, TAPE_FILEMARK },
         { SPC_SK_NO_SENSE, 0x00, 0x02, TAPE_EARLY_WARNING },
+        { SPC_SK_NO_SENSE, 0x00, 0x07, TAPE_EARLY_WARNING }, /* the programmed one */
         { SPC_SK_NO_SENSE, 0x00, 0x04, TAPE_BOP },
         { SPC_SK_NO_SENSE, 0x00, 0x05, TAPE_EOD },
         { SPC_SK_NO_SENSE, ANY, ANY, TAPE_GOOD },
@@ -33,12 +34,16 @@ static const struct {
         { SPC_SK_NOT_READY, ANY, ANY, TAPE_NOT_READY },
         { SPC_SK_MEDIUM_ERROR, 0x00, 0x02, TAPE_END_OF_MEDIUM },
         { SPC_SK_MEDIUM_ERROR, ANY, ANY, TAPE_MEDIUM_ERROR },
+        { SPC_SK_HARDWARE_ERROR, 0x10, 0x01,
+                TAPE_ABORTED }, /* a block came damaged over the bus: once more */
         { SPC_SK_HARDWARE_ERROR, ANY, ANY, TAPE_HARDWARE_ERROR },
         { SPC_SK_ILLEGAL_REQUEST, ANY, ANY, TAPE_ILLEGAL_REQUEST },
         { SPC_SK_UNIT_ATTENTION, 0x28, ANY, TAPE_MEDIUM_CHANGED },
         { SPC_SK_UNIT_ATTENTION, 0x29, ANY, TAPE_RESET },
         { SPC_SK_UNIT_ATTENTION, 0x2a, ANY, TAPE_RESET },
         { SPC_SK_UNIT_ATTENTION, ANY, ANY, TAPE_ATTENTION },
+        { SPC_SK_DATA_PROTECT, 0x30, 0x0c, TAPE_NO_OVERWRITE }, /* WORM medium, overwrite attempted */
+        { SPC_SK_DATA_PROTECT, 0x50, 0x01, TAPE_NO_OVERWRITE }, /* write append position error */
         { SPC_SK_DATA_PROTECT, ANY, ANY, TAPE_WRITE_PROTECTED },
         { SPC_SK_BLANK_CHECK, ANY, ANY, TAPE_EOD },
         { SPC_SK_ABORTED_COMMAND, ANY, ANY, TAPE_ABORTED },
@@ -74,6 +79,7 @@ static const char *const outcome_names[TAPE_OUTCOMES] = {
         [TAPE_RESET] = "reset",
         [TAPE_ATTENTION] = "unit attention",
         [TAPE_WRITE_PROTECTED] = "write protected",
+        [TAPE_NO_OVERWRITE] = "no overwriting",
         [TAPE_ILLEGAL_REQUEST] = "illegal request",
         [TAPE_MEDIUM_ERROR] = "medium error",
         [TAPE_NO_EOD] = "no end-of-data mark",

@@ -29,6 +29,7 @@ static void tape_free(Tape *t)
 {
         transport_close(t->transport);
         free(t->scratch);
+        protection_free(t);
         g_free(t->address);
         g_free(t);
 }
@@ -53,7 +54,7 @@ int tape_open(Transport *transport, const char *address, Tape **ret)
         t->transport = transport;
         t->address = g_strdup(address);
         t->compression = -1;
-        t->end = END_UNKNOWN;
+        t->end = t->warned_at = END_UNKNOWN;
         t->info.max_transfer = limits.max_transfer;
         t->outlives = limits.outlives;
         t->info.locate16 = t->info.locate10 = t->info.read_position = t->info.space16 = t->info.capacity =
@@ -94,7 +95,9 @@ void tape_close(Tape *t)
                 return;
         if (!t->gone) {
                 t->opening = true;
+                tape_set_protection(t, false);
                 restore_descriptor(t);
+                warning_put_back(t);
                 if (t->locked)
                         medium_lock(t, false);
                 reservation_release(t);
@@ -126,13 +129,15 @@ static int load(Tape *t)
         if (r == 0 && !t->info.loaded)
                 r = log_error(-ENOMEDIUM, "%s: no tape in the drive; load one and try again", t->address);
         struct tape_mode ours = t->mode;
+        uint32_t block_length = t->info.block_length;
         if (r == 0)
                 r = probe_medium(t);
         if (r < 0)
                 return r;
         if (t->mode_changed) {
                 /* Another tape may have come with modes of its own. */
-                t->mode.block_length = t->info.block_length = ours.block_length;
+                t->mode.block_length = ours.block_length;
+                t->info.block_length = block_length;
                 t->mode.device_specific = ours.device_specific;
                 t->modes_stale = true;
         } else {
@@ -146,7 +151,7 @@ int tape_load(Tape *t)
 {
         t->opening = true;
         t->changed = false;
-        t->end = END_UNKNOWN;
+        t->end = t->warned_at = END_UNKNOWN;
         int r = load(t);
         t->opening = false;
         return r;

@@ -26,6 +26,19 @@ struct Cartridge {
         struct frame frame;
 };
 
+static int copy_range(int from, uint64_t offset, int to, uint64_t to_offset, uint64_t size)
+{
+        uint8_t buf[64 * 1024];
+        int r = 0;
+        for (size_t n; r == 0 && size > 0; size -= n, offset += n, to_offset += n) {
+                n = (size_t)MIN(size, sizeof(buf));
+                r = pread_all(from, buf, n, offset);
+                if (r == 0)
+                        r = pwrite_all(to, buf, n, to_offset);
+        }
+        return r;
+}
+
 static int open_file(Cartridge *c, const char *path, bool read_only)
 {
         const int flags = O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
@@ -305,6 +318,74 @@ int cartridge_cut(Cartridge *c, uint64_t object, double keep)
                 return 0;
         uint64_t kept = (uint64_t)((double)(end - start) * CLAMP(keep, 0.0, 1.0));
         return ftruncate(c->fd, (off_t)(start + MIN(kept, end - start))) < 0 ? -errno : 0;
+}
+
+int cartridge_copy(const Cartridge *c, int fd)
+{
+        return copy_range(c->fd, 0, fd, 0, c->file_size);
+}
+
+/* Less than a length: neither an object nor an end. */
+static int put_torn_mark(int fd, uint64_t offset)
+{
+        static const uint8_t mark[] = { 0xfe, 0xfe };
+        return pwrite_all(fd, mark, sizeof(mark), offset);
+}
+
+/* *end: behind it. The file ends before; in place of data there is a hole. */
+static int put_bad_record(int fd, uint32_t length, uint64_t offset, uint64_t *end)
+{
+        uint8_t header[4];
+        sg_put_unaligned_le32(TAP_CLASS_BAD | length, header);
+        *end = offset + frame_stride(length);
+        int r = pwrite_all(fd, header, sizeof(header), offset);
+        return r ?: pwrite_all(fd, header, sizeof(header), *end - sizeof(header));
+}
+
+/* What of the old data lies behind the new; the object that is overwritten in part is there and bad. */
+static int put_old(const Cartridge *old, int fd, uint64_t offset)
+{
+        uint64_t first = 0;
+        int r = 0;
+        while (first < old->index.count && object_index_offset(&old->index, first) < offset)
+                first++;
+        uint64_t from = object_index_offset(&old->index, first);
+        if (from < offset)
+                return put_torn_mark(fd, offset);
+        if (from > offset)
+                r = put_bad_record(fd, 1, offset, &offset);
+        return r ?: copy_range(old->fd, from, fd, offset, old->file_size - from);
+}
+
+int cartridge_write_tail(
+        const Cartridge *c, int fd, uint64_t object, enum cartridge_tail tail, const Cartridge *old)
+{
+        uint64_t offset = object_index_offset(&c->index, object);
+        uint32_t length = 0;
+        int r = 0;
+        if (fd < 0)
+                fd = c->fd;
+        if (tail == CARTRIDGE_TAIL_BLOCK && cartridge_kind(c, object) == CARTRIDGE_RECORD)
+                r = cartridge_length(c, object, &length);
+        if (r == 0 && ftruncate(fd, (off_t)offset) < 0)
+                r = -errno;
+        if (r == 0 && length > 0)
+                r = put_bad_record(fd, (length + 1) / 2, offset, &offset);
+        if (r < 0)
+                return r;
+        return tail == CARTRIDGE_TAIL_OLD && old ? put_old(old, fd, offset) : put_torn_mark(fd, offset);
+}
+
+int cartridge_tear(Cartridge *c, uint64_t object)
+{
+        int r = cartridge_truncate(c, object);
+        if (r == 0)
+                r = put_torn_mark(c->fd, c->file_size);
+        if (r < 0)
+                return r;
+        c->file_size += 2;
+        c->torn = true;
+        return 0;
 }
 
 uint64_t cartridge_host_space(const Cartridge *c)

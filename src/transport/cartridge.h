@@ -63,5 +63,21 @@ int cartridge_flush(Cartridge *c);
 /* What lies between object and the end of data loses its tail, keep (0.0 to 1.0) of its bytes remain, and the
  * end of data is wherever that is. Nothing but cartridge_close may follow. */
 int cartridge_cut(Cartridge *c, uint64_t object, double keep);
+/* How the tape goes on behind the last object that a drive got onto it before it lost its power. */
+enum cartridge_tail {
+        CARTRIDGE_TAIL_NONE,  /* not at all: see CARTRIDGE_TORN */
+        CARTRIDGE_TAIL_BLOCK, /* with a block that cannot be read, of which a part is there; then not at all
+                               */
+        CARTRIDGE_TAIL_OLD,   /* with what was there before */
+};
+/* All of the file into another one, which is empty. */
+int cartridge_copy(const Cartridge *c, int fd);
+/* fd: of a copy, or -1: this cartridge's own file, and then nothing but cartridge_close may follow. It ends
+ * with object, and goes on as tail says. old: what was on the tape before, for CARTRIDGE_TAIL_OLD, or NULL.
+ */
+int cartridge_write_tail(
+        const Cartridge *c, int fd, uint64_t object, enum cartridge_tail tail, const Cartridge *old);
+/* The data ends before object from now on, without an end of data (CARTRIDGE_TORN). */
+int cartridge_tear(Cartridge *c, uint64_t object);
 /* Bytes that the host's file system has room for. */
 uint64_t cartridge_host_space(const Cartridge *c);

@@ -20,6 +20,7 @@ static size_t standard_data(const struct drive *d, uint8_t *data)
         data[2] = 0x06; /* SPC-4 */
         data[3] = 0x02;
         data[4] = 36 - 5;
+        data[5] = drive_has_protection(d); /* PROTECT */
         memcpy(data + 8, DRIVE_VENDOR, 8);
         memcpy(data + 16, DRIVE_PRODUCT, 16);
         memcpy(data + 32, REELFS_VERSION "    ", 4);
@@ -27,6 +28,13 @@ static size_t standard_data(const struct drive *d, uint8_t *data)
 }
 
 static size_t vpd_supported_pages(const struct drive *d, uint8_t *data);
+
+/* SPC-5, Extended INQUIRY Data: SPT, logical block protection of SSC-5. */
+static size_t vpd_extended(const struct drive *d, uint8_t *data)
+{
+        data[4] = drive_has_protection(d) ? 0x08 : 0;
+        return 64;
+}
 
 static size_t vpd_serial_number(const struct drive *d, uint8_t *data)
 {
@@ -54,9 +62,10 @@ static size_t vpd_identification(const struct drive *d, uint8_t *data)
         return 32 + SERIAL_LENGTH + 4 + 8;
 }
 
-/* SSC-5, Sequential-Access Device Capabilities: neither WORM nor read-only. */
+/* SSC-5, Sequential-Access Device Capabilities: takes WORM media. */
 static size_t vpd_capabilities(const struct drive *d, uint8_t *data)
 {
+        data[4] = 0x01;
         return 4 + 2;
 }
 
@@ -67,6 +76,7 @@ static const struct {
         { 0x00, vpd_supported_pages },
         { 0x80, vpd_serial_number },
         { 0x83, vpd_identification },
+        { 0x86, vpd_extended },
         { 0xb0, vpd_capabilities },
 };
 

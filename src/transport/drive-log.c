@@ -14,7 +14,8 @@
 /* A cartridge without a capacity ends where the host's disk does. */
 void drive_capacity(const struct drive *d, uint64_t *remaining, uint64_t *maximum)
 {
-        uint64_t whole = d->settings.cartridge.capacity, used = cartridge_data(d->cartridge);
+        uint64_t whole = d->settings.cartridge.capacity,
+                 used = drive_used_before(d, cartridge_count(d->cartridge));
         if (whole == 0)
                 whole = used + cartridge_host_space(d->cartridge);
         *remaining = d->loaded && whole > used ? whole - used : 0;

@@ -97,7 +97,7 @@ static size_t memory_size(const struct drive *d, uint8_t *value)
 
 static size_t medium_type(const struct drive *d, uint8_t *value)
 {
-        return put_number(0, 1, value); /* data medium */
+        return put_number(d->settings.cartridge.worm ? 0x80 : 0, 1, value); /* write once, data medium */
 }
 
 static const struct {
@@ -286,6 +286,7 @@ static void exchange(struct drive *d, struct writing *w)
 
 static void take_over(struct drive *d, struct request *r, struct writing *w)
 {
+        drive_state_remember(&d->state, &d->previous_memory);
         exchange(d, w);
         if (drive_state_save(d->path, &d->state) == 0)
                 return;

@@ -25,11 +25,13 @@ void drive_load_unload(struct drive *d, struct request *r)
         if (!load && d->prevented)
                 return request_fail(r, SENSE_REMOVAL_PREVENTED);
         drive_flush(d, r);
+        drive_synchronize(d);
         d->position = 0;
         drive_time_rewind(d);
         if (!load)
                 drive_time_load(d, false);
         d->loaded = load;
+        d->fenced = d->fenced && load;
 }
 
 void drive_prevent_removal(struct drive *d, struct request *r)
@@ -110,7 +112,7 @@ static void to_end_of_data(struct drive *d, struct request *r, uint64_t rest)
 {
         d->position = cartridge_count(d->cartridge);
         if (cartridge_kind(d->cartridge, d->position) == CARTRIDGE_TORN)
-                request_fail(r, SENSE_NO_END_OF_DATA);
+                request_fail(r, drive_no_end(d));
 }
 
 /* By CODE; count is two's complement. */
@@ -162,7 +164,7 @@ static void locate(struct drive *d, struct request *r, uint64_t object, unsigned
         if (object <= count)
                 return;
         bool torn = cartridge_kind(d->cartridge, count) == CARTRIDGE_TORN;
-        request_fail(r, torn ? SENSE_NO_END_OF_DATA : SENSE_END_OF_DATA);
+        request_fail(r, torn ? drive_no_end(d) : SENSE_END_OF_DATA);
 }
 
 /* BT, an address that is vendor specific, makes no difference. */

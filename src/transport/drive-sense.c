@@ -28,7 +28,7 @@ static size_t encode_fixed(const struct sense *s, uint8_t *data)
 {
         memset(data, 0, FIXED_LENGTH);
         bool fits = s->information >= INT32_MIN && s->information <= UINT32_MAX;
-        data[0] = 0x70;
+        data[0] = s->deferred ? 0x71 : 0x70;
         data[2] = stream_flags(s) | key_of(s);
         if (s->valid && fits) {
                 data[0] |= 0x80;
@@ -46,7 +46,7 @@ static size_t encode_descriptor(const struct sense *s, uint8_t *data)
 {
         size_t n = DESCRIPTOR_HEADER;
         memset(data, 0, DESCRIPTOR_HEADER + 12 + 8 + 4);
-        data[0] = 0x72;
+        data[0] = s->deferred ? 0x73 : 0x72;
         data[1] = key_of(s);
         data[2] = (uint8_t)(s->code >> 8);
         data[3] = (uint8_t)s->code;

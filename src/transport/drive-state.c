@@ -191,10 +191,10 @@ static int replace(const char *name, GKeyFile *file)
         return r;
 }
 
-int drive_state_save(const char *path, const struct drive_state *s)
+/* The key file at from with the groups of state. */
+static int merge(const char *from, const struct drive_state *s, GKeyFile *file)
 {
-        g_autofree char *name = settings_path(path);
-        g_autoptr(GKeyFile) file = g_key_file_new();
+        g_autofree char *name = settings_path(from);
         g_autoptr(GError) error = NULL;
         if (!g_key_file_load_from_file(file, name, G_KEY_FILE_KEEP_COMMENTS, &error) &&
                 !g_error_matches(error, G_FILE_ERROR, G_FILE_ERROR_NOENT))
@@ -203,7 +203,42 @@ int drive_state_save(const char *path, const struct drive_state *s)
         g_key_file_remove_group(file, RESERVATION, NULL);
         put_memory(file, s);
         put_reservation(file, s);
-        return replace(name, file) == 0 ? 0 : -EIO;
+        return 0;
+}
+
+int drive_state_save(const char *path, const struct drive_state *s)
+{
+        g_autofree char *name = settings_path(path);
+        g_autoptr(GKeyFile) file = g_key_file_new();
+        int r = merge(path, s, file);
+        return r == 0 && replace(name, file) == 0 ? 0 : -EIO;
+}
+
+int drive_state_copy(const char *from, const char *to, const struct drive_state *s)
+{
+        g_autofree char *name = settings_path(to);
+        g_autoptr(GKeyFile) file = g_key_file_new();
+        int r = merge(from, s, file);
+        g_key_file_remove_key(file, "test", "power-cut-after", NULL);
+        g_key_file_remove_key(file, "test", "lose-after", NULL);
+        return r == 0 && replace(name, file) == 0 ? 0 : -EIO;
+}
+
+void drive_state_remember(const struct drive_state *s, struct drive_state *copy)
+{
+        drive_state_clear(copy);
+        drive_state_recall(copy, s);
+}
+
+void drive_state_recall(struct drive_state *s, const struct drive_state *copy)
+{
+        for (unsigned i = 0; i < MEMORY_ATTRIBUTES; i++) {
+                GBytes *former = s->attributes[i];
+                s->attributes[i] = copy->attributes[i] ? g_bytes_ref(copy->attributes[i]) : NULL;
+                if (former)
+                        g_bytes_unref(former);
+        }
+        s->change_reference = copy->change_reference;
 }
 
 void drive_state_clear(struct drive_state *s)

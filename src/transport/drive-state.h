@@ -40,3 +40,10 @@ int drive_state_load(const char *path, struct drive_state *state);
  * written. */
 int drive_state_save(const char *path, const struct drive_state *state);
 void drive_state_clear(struct drive_state *state);
+/* What the memory chip holds now, without the reservations; copy is cleared first. */
+void drive_state_remember(const struct drive_state *state, struct drive_state *copy);
+/* The memory chip holds that (again). */
+void drive_state_recall(struct drive_state *state, const struct drive_state *copy);
+/* The key file of the cartridge at from for one at to, with the chip and the reservations of state, and
+ * without faults that strike once, at a time. */
+int drive_state_copy(const char *from, const char *to, const struct drive_state *state);

@@ -60,6 +60,9 @@ void drive_load(struct drive *d)
         d->position = 0;
         d->change_noted = false;
         d->bytes_read = d->bytes_written = 0;
+        d->fenced = d->warned = d->overwrites = false;
+        drive_state_remember(&d->state, &d->loaded_memory);
+        drive_state_remember(&d->state, &d->previous_memory);
         d->tape_alerts |= d->settings.tape_alerts;
         attention_for_all(d, ATTENTION_MEDIUM);
 }
@@ -68,7 +71,7 @@ void drive_reset(struct drive *d)
 {
         drive_synchronize(d);
         drive_mode_reset(d);
-        d->prevented = false;
+        d->prevented = d->overwrites = false;
         d->position = 0;
         drive_reserve_reset(d);
         attention_for_all(d, ATTENTION_RESET);
@@ -102,21 +105,34 @@ bool drive_lacks(const struct drive *d, enum virtual_lacks ability)
         return d->settings.cartridge.lacks & ability;
 }
 
+uint64_t drive_used_before(const struct drive *d, uint64_t object)
+{
+        uint64_t filemark = d->settings.cartridge.filemark_size;
+        uint64_t filemarks = filemark > 0 ? cartridge_filemarks_before(d->cartridge, object) : 0;
+        return cartridge_data_before(d->cartridge, object) + filemarks * filemark;
+}
+
 bool drive_past_early_warning(const struct drive *d, uint64_t object)
 {
         const struct virtual_cartridge *c = &d->settings.cartridge;
         uint64_t warning = c->capacity - c->early_warning;
-        if (c->capacity == 0 || cartridge_data(d->cartridge) < warning)
+        if (c->capacity == 0 || (c->filemark_size == 0 && cartridge_data(d->cartridge) < warning))
                 return false;
-        return cartridge_data_before(d->cartridge, object) >= warning;
+        return drive_used_before(d, object) >= warning;
 }
 
-void drive_synchronize(struct drive *d)
+static void empty_buffer(struct drive *d)
 {
         uint64_t count = cartridge_count(d->cartridge);
         if (d->synced < count)
                 d->statistics.synchronizations++;
         d->synced = count;
+}
+
+void drive_synchronize(struct drive *d)
+{
+        empty_buffer(d);
+        d->open_end = false;
 }
 
 void drive_flush(struct drive *d, struct request *r)
@@ -125,8 +141,13 @@ void drive_flush(struct drive *d, struct request *r)
                 return;
         if (cartridge_flush(d->cartridge) < 0)
                 return request_fail(r, SENSE_WRITE_ERROR);
-        drive_synchronize(d);
+        empty_buffer(d);
         drive_time_flush(d);
+}
+
+enum sense_code drive_no_end(const struct drive *d)
+{
+        return d->settings.cartridge.blank_check ? SENSE_BLANK_NO_END_OF_DATA : SENSE_NO_END_OF_DATA;
 }
 
 void drive_stop(struct drive *d, struct request *r, int64_t information)
@@ -136,10 +157,12 @@ void drive_stop(struct drive *d, struct request *r, int64_t information)
                 [CARTRIDGE_BAD_RECORD] = SENSE_READ_ERROR,
                 [CARTRIDGE_FILEMARK] = SENSE_FILEMARK,
                 [CARTRIDGE_END] = SENSE_END_OF_DATA,
-                [CARTRIDGE_TORN] = SENSE_NO_END_OF_DATA,
+                [CARTRIDGE_TORN] = SENSE_NONE, /* see below */
         };
         enum cartridge_kind kind = cartridge_kind(d->cartridge, d->position);
         request_fail_information(r, codes[kind], information);
+        if (kind == CARTRIDGE_TORN)
+                r->sense.code = drive_no_end(d);
         if (kind == CARTRIDGE_FILEMARK)
                 r->sense.filemark = true;
         if (kind == CARTRIDGE_END)
@@ -247,7 +270,7 @@ static void run_command(struct drive *d, const struct drive_command *c, struct r
                 r->error = -EINVAL;
         else if (drive_reservation_conflict(d, c->flags, r->cdb))
                 r->conflict = true;
-        else if (reject_reserved(c, r))
+        else if (reject_reserved(c, r) || drive_report_loss(d, c, r))
                 return;
         else if ((c->flags & COMMAND_NEEDS_MEDIUM) && !d->loaded)
                 request_fail(r, SENSE_NOT_LOADED);
@@ -291,7 +314,10 @@ int drive_execute(struct drive *d, struct transport_command *command)
         raise_alerts(d, r.sense.code);
         command->status = TRANSPORT_STATUS_CHECK_CONDITION;
         command->sense_length = sense_encode(&r.sense, drive_mode_descriptor_sense(d), command->sense);
-        log_debug("%s: %s (%02xh): sense %06x", d->path, c ? c->name : "unknown command", command->cdb[0],
-                (unsigned)r.sense.code);
+        /* A filemark or a short block is what every reader meets. */
+        unsigned code = (unsigned)r.sense.code;
+        if (code >> 16 != 0)
+                log_debug("%s: %s (%02xh): sense %x/%02x/%02x", d->path, c ? c->name : "unknown command",
+                        command->cdb[0], code >> 16, code >> 8 & 0xff, code & 0xff);
         return 0;
 }

@@ -15,8 +15,16 @@
 #define DRIVE_PRODUCT "VIRTUAL TAPE    "
 
 /* Mode pages; their bytes, header included, are kept as they go over the wire. */
-enum mode_page { MODE_CONTROL, MODE_COMPRESSION, MODE_CONFIGURATION, MODE_PAGES };
-#define MODE_PAGE_MAX 16
+enum mode_page {
+        MODE_CONTROL,
+        MODE_PROTECTION,
+        MODE_COMPRESSION,
+        MODE_CONFIGURATION,
+        MODE_EXTENSION,
+        MODE_MEDIUM,
+        MODE_PAGES
+};
+#define MODE_PAGE_MAX 32
 
 struct drive_mode {
         uint32_t block_length; /* 0: variable */
@@ -39,6 +47,17 @@ struct drive {
         uint64_t synced; /* objects that are surely on the medium; those after are in the buffer */
         struct drive_mode mode;
         struct drive_state state;
+        bool warned; /* PROGRAMMABLE EARLY WARNING DETECTED was said, and the tape is still in that zone */
+        bool overwrites; /* ALLOW OVERWRITE was given, for overwrites_at */
+        uint64_t overwrites_at;
+        bool open_end; /* written since there was an end of data on the medium */
+        bool fenced;   /* see struct virtual_loss */
+        bool losing;   /* loss is to be reported */
+        struct virtual_loss loss;
+        uint64_t lost_from;                                /* object; while losing */
+        struct drive_state loaded_memory, previous_memory; /* see enum virtual_memory */
+        virtual_hook hook;
+        void *hook_context;
         bool change_noted; /* the volume change reference is another one since the load or since it was read
                             */
         uint64_t tape_alerts;               /* that nobody has read yet; bit 0 is flag 1 */
@@ -87,6 +106,8 @@ enum {
          */
         COMMAND_IGNORES_RESERVATION = 1 << 2,
         COMMAND_IGNORES_PERSISTENT = 1 << 3,
+        COMMAND_SYNCHRONIZES = 1 << 4,
+        COMMAND_WRITES = 1 << 5,
 };
 #define SERVICE_ACTION 0x1f /* of byte 1 */
 
@@ -113,6 +134,8 @@ int drive_execute(struct drive *d, struct transport_command *command);
 void drive_load(struct drive *d);
 void drive_reset(struct drive *d);
 bool drive_lacks(const struct drive *d, enum virtual_lacks ability);
+/* Bytes of the capacity that objects take: those before one. */
+uint64_t drive_used_before(const struct drive *d, uint64_t object);
 bool drive_past_early_warning(const struct drive *d, uint64_t object);
 void drive_attention(struct drive *d, unsigned initiator, unsigned attention);
 void drive_request_sense(struct drive *d, struct request *r);
@@ -120,10 +143,13 @@ void drive_request_sense(struct drive *d, struct request *r);
 void drive_keep(struct drive *d);
 /* Before each command that changes what is on the medium. */
 void drive_note_change(struct drive *d);
-/* What is in the buffer goes to the medium. */
+/* What is in the buffer goes to the medium, and the end of data behind it. */
 void drive_synchronize(struct drive *d);
-/* And the medium to stable storage of the host: for what promises that it is there. */
+/* What is in the buffer goes to the medium, and that to stable storage of the host: for what promises that it
+ * is there. */
 void drive_flush(struct drive *d, struct request *r);
+/* What a missing end of data is called. */
+enum sense_code drive_no_end(const struct drive *d);
 /* The object at the position ends a READ or SPACE of information more bytes, blocks or filemarks. */
 void drive_stop(struct drive *d, struct request *r, int64_t information);
 
@@ -137,6 +163,18 @@ bool request_expect(struct request *r, enum transport_direction direction, uint6
 void request_reply(struct request *r, const void *data, size_t length, size_t allocation);
 /* Data out. */
 void request_fetch(struct request *r, void *data, size_t length);
+
+/* ---- drive-cut.c: what becomes of data that was accepted and is not on the medium yet */
+uint64_t drive_buffered(const struct drive *d);
+/* The power goes, and with it the lock on the file: the cartridge can be put into another drive. cut: NULL:
+ * the data in the buffer is cut at keep of its bytes. Once it is gone, these do nothing. */
+int drive_cut_power(struct drive *d, const struct virtual_cut *cut, double keep);
+int drive_snapshot(struct drive *d, const char *path, const struct virtual_cut *cut);
+void drive_lose(struct drive *d, const struct virtual_loss *loss);
+/* Before each command: true if it ends with the report of a loss, and is not executed. */
+bool drive_report_loss(struct drive *d, const struct drive_command *c, struct request *r);
+/* What is on the tape at the position, and behind, is about to be overwritten. */
+int drive_keep_remains(struct drive *d);
 
 /* ---- drive-info.c */
 void drive_inquiry(struct drive *d, struct request *r);
@@ -170,10 +208,31 @@ void drive_persistent_reserve_out(struct drive *d, struct request *r);
 /* ---- drive-mode.c */
 void drive_mode_reset(struct drive *d);
 bool drive_mode_descriptor_sense(const struct drive *d);
+/* Append-only mode. The programmable early warning begins so many bytes before early warning; 0: there is
+ * none. */
+bool drive_mode_append_only(const struct drive *d);
+uint64_t drive_mode_early_warning(const struct drive *d);
+/* Bytes of protection information behind each block that is transferred. */
+#define DRIVE_PROTECTION_LENGTH 4u
+bool drive_has_protection(const struct drive *d);
+uint32_t drive_mode_protection(const struct drive *d, enum transport_direction direction);
 void drive_mode_sense6(struct drive *d, struct request *r);
 void drive_mode_sense10(struct drive *d, struct request *r);
 void drive_mode_select6(struct drive *d, struct request *r);
 void drive_mode_select10(struct drive *d, struct request *r);
+
+/* ---- drive-protection.c: logical block protection. iov has blocks of length bytes, each with its
+ * information behind it if the mode says so, which is neither counted in length nor on the tape. */
+/* -EILSEQ: the information of the block after those that are written does not fit its data. */
+int drive_append(
+        struct drive *d, size_t n, uint32_t length, const struct iovec *iov, int iovcnt, size_t *written);
+int drive_fetch(
+        struct drive *d, size_t n, uint32_t length, const struct iovec *iov, int iovcnt, size_t *nread);
+
+/* ---- drive-protect.c: where can be written */
+/* Sets the sense if it cannot be. */
+bool drive_may_write(struct drive *d, struct request *r);
+void drive_allow_overwrite(struct drive *d, struct request *r);
 
 /* ---- drive-data.c */
 void drive_read(struct drive *d, struct request *r);

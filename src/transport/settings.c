@@ -38,6 +38,9 @@ static const struct {
         { "long-position", VIRTUAL_NO_LONG_POSITION },
         { "sequential-filemarks", VIRTUAL_NO_SEQUENTIAL_FILEMARKS },
         { "order", VIRTUAL_NO_ORDER },
+        { "configuration-extension", VIRTUAL_NO_EXTENSION },
+        { "medium-configuration", VIRTUAL_NO_MEDIUM_PAGE },
+        { "protection", VIRTUAL_NO_PROTECTION },
 };
 
 char *settings_path(const char *path)
@@ -96,6 +99,22 @@ static void read_ratio(struct reader *r, const char *group, const char *key, dou
         *value = g_key_file_get_double(r->file, group, key, &error);
         if (error || !(*value >= 0.0 && *value <= 1.0))
                 reader_fail(r, key, "a number from 0 to 1");
+}
+
+/* One of names, NULL at their end; *value is its place among them. */
+static void read_choice(
+        struct reader *r, const char *group, const char *key, const char *const *names, unsigned *value)
+{
+        g_autofree char *text = g_key_file_get_string(r->file, group, key, NULL);
+        g_autofree char *expected = g_strjoinv(" or ", (char **)names);
+        unsigned i = 0;
+        if (!text)
+                return;
+        while (names[i] && strcmp(names[i], g_strstrip(text)) != 0)
+                i++;
+        if (!names[i])
+                return reader_fail(r, key, expected);
+        *value = i;
 }
 
 static void read_lacks(struct reader *r, unsigned *lacks)
@@ -183,6 +202,61 @@ static const char *contradiction(const struct virtual_cartridge *c)
         return NULL;
 }
 
+static void read_power_cut(struct reader *r, struct settings *s)
+{
+        static const char *const tails[] = {
+                [VIRTUAL_TAIL_END] = "end",
+                [VIRTUAL_TAIL_NONE] = "none",
+                [VIRTUAL_TAIL_BLOCK] = "block",
+                [VIRTUAL_TAIL_OLD] = "old",
+                NULL,
+        };
+        static const char *const memories[] = {
+                [VIRTUAL_MEMORY_KEPT] = "kept",
+                [VIRTUAL_MEMORY_PREVIOUS] = "previous",
+                [VIRTUAL_MEMORY_LOADED] = "loaded",
+                NULL,
+        };
+        static const char *const keys[] = { "power-cut-lost", "power-cut-tail", "power-cut-memory" };
+        unsigned tail = VIRTUAL_TAIL_END, memory = VIRTUAL_MEMORY_KEPT;
+        read_number(r, "test", "power-cut-after", UINT64_MAX, &s->power_cut_after);
+        read_ratio(r, "test", "power-cut-keep", &s->power_cut_keep);
+        read_number(r, "test", "power-cut-lost", UINT64_MAX, &s->power_cut.lost);
+        read_choice(r, "test", "power-cut-tail", tails, &tail);
+        read_choice(r, "test", "power-cut-memory", memories, &memory);
+        s->power_cut.tail = tail;
+        s->power_cut.memory = memory;
+        for (size_t i = 0; i < G_N_ELEMENTS(keys); i++)
+                s->cut_by_objects |= g_key_file_has_key(r->file, "test", keys[i], NULL);
+}
+
+static void read_loss(struct reader *r, struct settings *s)
+{
+        static const char *const tails[] = { [VIRTUAL_TAIL_END] = "end", [VIRTUAL_TAIL_NONE] = "none", NULL };
+        unsigned tail = VIRTUAL_TAIL_END;
+        read_number(r, "test", "lose-after", UINT64_MAX, &s->lose_after);
+        read_number(r, "test", "lose-objects", UINT64_MAX, &s->loss.objects);
+        read_number(r, "test", "lose-commands", UINT64_MAX, &s->loss.commands);
+        read_choice(r, "test", "lose-tail", tails, &tail);
+        read_flag(r, "test", "lose-current", &s->loss.current);
+        read_flag(r, "test", "lose-fence", &s->loss.fence);
+        s->loss.tail = tail;
+}
+
+/* How the drive is, as opposed to what it lacks. */
+static void read_manner(struct reader *r, struct virtual_cartridge *c)
+{
+        static const char *const missing_eod[] = { "medium-error", "blank-check", NULL };
+        unsigned blank_check = 0;
+        read_choice(r, "drive", "missing-eod", missing_eod, &blank_check);
+        c->blank_check = blank_check;
+        read_flag(r, "drive", "descriptor-sense", &c->descriptor_sense);
+        read_flag(r, "drive", "append-only", &c->append_only);
+        read_flag(r, "cartridge", "worm", &c->worm);
+        read_number32(r, "cartridge", "filemark-size", INT32_MAX, &c->filemark_size);
+        read_flag(r, "test", "remains", &c->remains);
+}
+
 static void read_settings(struct reader *r, struct settings *s)
 {
         struct virtual_cartridge *c = &s->cartridge;
@@ -193,8 +267,9 @@ static void read_settings(struct reader *r, struct settings *s)
         read_lacks(r, &c->lacks);
         read_number32(r, "drive", "fixed-block", UINT16_MAX, &c->fixed_block);
         read_number32(r, "drive", "max-transfer", INT32_MAX, &c->max_transfer);
-        read_number(r, "test", "power-cut-after", UINT64_MAX, &s->power_cut_after);
-        read_ratio(r, "test", "power-cut-keep", &s->power_cut_keep);
+        read_manner(r, c);
+        read_power_cut(r, s);
+        read_loss(r, s);
         read_number32(r, "test", "initiator", VIRTUAL_INITIATORS, &s->initiator);
         read_alerts(r, &s->tape_alerts);
         read_unreadable(r, s);
@@ -251,6 +326,12 @@ static void put_number(GKeyFile *file, const char *group, const char *key, uint6
                 g_key_file_set_uint64(file, group, key, value);
 }
 
+static void put_flag(GKeyFile *file, const char *group, const char *key, bool value)
+{
+        if (value)
+                g_key_file_set_boolean(file, group, key, TRUE);
+}
+
 int settings_save(const char *path, const struct virtual_cartridge *c)
 {
         g_autofree char *name = settings_path(path);
@@ -263,6 +344,13 @@ int settings_save(const char *path, const struct virtual_cartridge *c)
         g_key_file_set_uint64(file, "cartridge", "capacity", c->capacity);
         put_number(file, "cartridge", "early-warning", c->early_warning);
         g_key_file_set_boolean(file, "cartridge", "write-protected", c->write_protected);
+        put_flag(file, "drive", "descriptor-sense", c->descriptor_sense);
+        put_flag(file, "drive", "append-only", c->append_only);
+        put_flag(file, "cartridge", "worm", c->worm);
+        put_number(file, "cartridge", "filemark-size", c->filemark_size);
+        put_flag(file, "test", "remains", c->remains);
+        if (c->blank_check)
+                g_key_file_set_string(file, "drive", "missing-eod", "blank-check");
         const char *lacks[G_N_ELEMENTS(abilities)];
         size_t n = 0;
         for (size_t i = 0; i < G_N_ELEMENTS(abilities); i++)

@@ -14,6 +14,10 @@ struct settings {
         struct virtual_cartridge cartridge;
         uint64_t power_cut_after; /* commands; 0: never */
         double power_cut_keep;
+        bool cut_by_objects; /* as power_cut says, not by power_cut_keep */
+        struct virtual_cut power_cut;
+        uint64_t lose_after; /* commands; 0: never */
+        struct virtual_loss loss;
         uint32_t initiator;   /* 1 to VIRTUAL_INITIATORS */
         uint64_t tape_alerts; /* raised at load; bit 0 is flag 1 */
         struct range {

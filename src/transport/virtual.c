@@ -9,28 +9,37 @@
 
 #include "drive.h"
 
-/* The power goes, and with it the lock on the file: the cartridge can be put into another drive. Lock held.
- */
-static int cut_power(struct drive *d, double keep)
+/* What the key file has told the drive to do before command number n. */
+static void have_accident(struct drive *d, uint64_t n)
 {
-        if (!d->cartridge)
-                return 0;
-        int r = cartridge_cut(d->cartridge, d->synced, keep);
-        drive_reserve_power_off(d);
-        cartridge_close(g_steal_pointer(&d->cartridge));
-        return r < 0 ? log_error_errno(r, "%s: cannot cut the cartridge", d->path) : 0;
+        const struct settings *s = &d->settings;
+        if (s->power_cut_after > 0 && n >= s->power_cut_after)
+                drive_cut_power(d, s->cut_by_objects ? &s->power_cut : NULL, s->power_cut_keep);
+        if (s->lose_after > 0 && n == s->lose_after)
+                drive_lose(d, &s->loss);
+}
+
+/* Without the lock: it may call what takes it. */
+static void call_hook(struct drive *d, const struct transport_command *command)
+{
+        pthread_mutex_lock(&d->lock);
+        virtual_hook hook = d->hook;
+        void *ctx = d->hook_context;
+        uint64_t number = d->statistics.commands + 1;
+        pthread_mutex_unlock(&d->lock);
+        if (hook)
+                hook(ctx, &d->transport, number, command);
 }
 
 static int virtual_execute(Transport *t, struct transport_command *command)
 {
         struct drive *d = (struct drive *)t;
-        const struct settings *s = &d->settings;
         int r = -ENODEV;
+        call_hook(d, command);
         pthread_mutex_lock(&d->lock);
         d->statistics.commands++;
         d->due_ns = 0;
-        if (s->power_cut_after > 0 && d->statistics.commands >= s->power_cut_after)
-                cut_power(d, s->power_cut_keep);
+        have_accident(d, d->statistics.commands);
         if (d->cartridge)
                 r = drive_execute(d, command);
         int64_t due = d->due_ns;
@@ -61,6 +70,8 @@ static void virtual_close(Transport *t)
         struct drive *d = (struct drive *)t;
         cartridge_close(d->cartridge);
         drive_state_clear(&d->state);
+        drive_state_clear(&d->loaded_memory);
+        drive_state_clear(&d->previous_memory);
         g_byte_array_unref(d->order);
         pthread_mutex_destroy(&d->lock);
         g_free(d->path);
@@ -154,9 +165,54 @@ int virtual_power_cut(Transport *t, double keep)
 {
         struct drive *d = (struct drive *)t;
         pthread_mutex_lock(&d->lock);
-        int r = cut_power(d, keep);
+        int r = drive_cut_power(d, NULL, keep);
         pthread_mutex_unlock(&d->lock);
         return r;
+}
+
+int virtual_cut(Transport *t, const struct virtual_cut *cut)
+{
+        struct drive *d = (struct drive *)t;
+        pthread_mutex_lock(&d->lock);
+        int r = drive_cut_power(d, cut, 0);
+        pthread_mutex_unlock(&d->lock);
+        return r;
+}
+
+int virtual_snapshot(Transport *t, const char *path, const struct virtual_cut *cut)
+{
+        struct drive *d = (struct drive *)t;
+        pthread_mutex_lock(&d->lock);
+        int r = drive_snapshot(d, path, cut);
+        pthread_mutex_unlock(&d->lock);
+        return r;
+}
+
+uint64_t virtual_buffered(Transport *t)
+{
+        struct drive *d = (struct drive *)t;
+        pthread_mutex_lock(&d->lock);
+        uint64_t n = d->cartridge ? drive_buffered(d) : 0;
+        pthread_mutex_unlock(&d->lock);
+        return n;
+}
+
+void virtual_lose(Transport *t, const struct virtual_loss *loss)
+{
+        struct drive *d = (struct drive *)t;
+        pthread_mutex_lock(&d->lock);
+        if (d->cartridge)
+                drive_lose(d, loss);
+        pthread_mutex_unlock(&d->lock);
+}
+
+void virtual_set_hook(Transport *t, virtual_hook hook, void *ctx)
+{
+        struct drive *d = (struct drive *)t;
+        pthread_mutex_lock(&d->lock);
+        d->hook = hook;
+        d->hook_context = ctx;
+        pthread_mutex_unlock(&d->lock);
 }
 
 void virtual_reset(Transport *t)

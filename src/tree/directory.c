@@ -32,24 +32,6 @@ struct dentry *dentry_find(Tree *t, const struct inode *dir, const char *name, s
         return NULL;
 }
 
-struct dentry *dentry_new(Tree *t, const char *name, size_t length, uint64_t fileuid)
-{
-        struct dentry *d = tree_alloc(t, dentry_size(length));
-        if (!d)
-                return NULL;
-        /* Not *d = {…}: the struct's tail padding reaches beyond a short name. */
-        memset(d, 0, dentry_size(length));
-        d->fileuid = fileuid;
-        d->length = (uint8_t)length;
-        memcpy(d->name, name, length);
-        return d;
-}
-
-void dentry_free(Tree *t, struct dentry *d)
-{
-        tree_release(t, d, dentry_size(d->length));
-}
-
 static int resize(Tree *t, struct directory *dir, size_t max)
 {
         if (max > SIZE_MAX / sizeof(*dir->slots))
@@ -62,14 +44,36 @@ static int resize(Tree *t, struct directory *dir, size_t max)
         return 0;
 }
 
-int dir_reserve(Tree *t, struct directory *dir)
+/* Room for one more name. */
+static int reserve(Tree *t, struct directory *dir)
 {
         if (dir->n < dir->max)
                 return 0;
         return resize(t, dir, MAX(SLOTS_MIN, dir->max + dir->max / 2));
 }
 
-static void compact(Tree *t, struct directory *dir)
+int dentry_new(
+        Tree *t, struct inode *dir, const char *name, size_t length, uint64_t fileuid, struct dentry **ret)
+{
+        int r = reserve(t, dir->dir);
+        struct dentry *d = r < 0 ? NULL : tree_alloc(t, dentry_size(length));
+        if (!d)
+                return -ENOMEM;
+        /* Not *d = {…}: the struct's tail padding reaches beyond a short name. */
+        memset(d, 0, dentry_size(length));
+        d->fileuid = fileuid;
+        d->length = (uint8_t)length;
+        memcpy(d->name, name, length);
+        *ret = d;
+        return 0;
+}
+
+void dentry_free(Tree *t, struct dentry *d)
+{
+        tree_release(t, d, dentry_size(d->length));
+}
+
+void dir_compact(Tree *t, struct directory *dir)
 {
         size_t n = 0;
         for (size_t i = 0; i < dir->n; i++)
@@ -137,7 +141,7 @@ void dentry_remove(Tree *t, struct dentry *d)
         while (list->first < list->n && !list->slots[list->first]->inode)
                 list->first++;
         if (list->live <= list->n / 2)
-                compact(t, list);
+                dir_compact(t, list);
 }
 
 void dentry_exchange(struct dentry *a, struct dentry *b)

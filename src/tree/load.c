@@ -4,14 +4,14 @@
 
 #include "tree-private.h"
 
-static int check_entry(const struct tree_entry *e)
+int entry_check(const struct tree_entry *e)
 {
         if (!S_ISREG(e->attr.mode))
                 return e->n_extents == 0 ? 0 : -EINVAL;
         return e->attr.size <= INT64_MAX ? 0 : -EINVAL;
 }
 
-static void take_attributes(struct inode *inode, const struct tree_entry *e)
+void entry_take_attributes(struct inode *inode, const struct tree_entry *e)
 {
         inode->mode = (uint16_t)(e->attr.mode & (S_IFMT | 07777));
         inode->uid = e->attr.uid;
@@ -25,18 +25,18 @@ static int load_root(Tree *t, const struct tree_entry *e, uint64_t *ino)
 {
         if (!S_ISDIR(e->attr.mode) || e->n_extents > 0)
                 return -EINVAL;
-        take_attributes(t->root, e);
+        entry_take_attributes(t->root, e);
         *ino = TREE_ROOT;
         return 0;
 }
 
-static int load_inode(Tree *t, const struct tree_entry *e, struct inode **ret)
+int entry_load_inode(Tree *t, const struct tree_entry *e, struct inode **ret)
 {
         struct inode *inode;
         int r = inode_new(t, e->ino, e->attr.mode, e->attr.rdev, e->target, &inode);
         if (r < 0)
                 return r;
-        take_attributes(inode, e);
+        entry_take_attributes(inode, e);
         if (S_ISREG(e->attr.mode)) {
                 inode_set_size(t, inode, e->attr.size);
                 r = extents_load(t, inode, e->extents, e->n_extents);
@@ -72,20 +72,20 @@ void tree_load_soon(Tree *tree, uint64_t parent, const char *name, bool again)
 int tree_load(Tree *tree, uint64_t parent, const struct tree_entry *e, uint64_t *ino)
 {
         autounlock Tree *t = tree_lock(tree);
-        if (e->name[0] == '\0' && e->fileuid == TREE_ROOT)
+        if (entry_is_root(e))
                 return load_root(t, e, ino);
         struct inode *dir, *inode;
         size_t length;
         int r = inode_get_dir(t, parent, &dir);
         if (r < 0)
                 return r;
-        if (e->fileuid == 0 || e->ino == 0 || check_entry(e) < 0 || name_check(e->name, &length) < 0)
+        if (e->fileuid == 0 || e->ino == 0 || entry_check(e) < 0 || name_check(e->name, &length) < 0)
                 return -EINVAL;
         if (dentry_find(t, dir, e->name, length))
                 return -EEXIST;
         r = find_linked(t, e, &inode);
         if (r == 0 && !inode)
-                r = load_inode(t, e, &inode);
+                r = entry_load_inode(t, e, &inode);
         if (r < 0)
                 return r;
         r = name_add(t, dir, e->name, length, inode, e->fileuid);
@@ -93,7 +93,10 @@ int tree_load(Tree *tree, uint64_t parent, const struct tree_entry *e, uint64_t 
                 inode_put(t, inode);
                 return r;
         }
-        t->highest_fileuid = MAX(t->highest_fileuid, MAX(e->fileuid, e->ino));
+        uint64_t highest = MAX(e->fileuid, e->ino);
+        t->highest_fileuid = MAX(t->highest_fileuid, highest);
+        t->since_last.known = MAX(t->since_last.known, highest);
+        t->since_full.known = MAX(t->since_full.known, highest);
         *ino = e->ino;
         return 0;
 }
@@ -110,14 +113,10 @@ uint64_t tree_highest_fileuid(Tree *tree)
         return t->highest_fileuid;
 }
 
-/* d: NULL for the root. */
-static int visit(
-        Tree *t, int (*call)(void *ctx, const struct tree_entry *entry), void *ctx, const struct dentry *d)
+void entry_fill(Tree *t, const struct dentry *d, struct tree_entry *e)
 {
-        if (!call)
-                return 0;
         struct inode *inode = d ? d->inode : t->root;
-        struct tree_entry e = {
+        *e = (struct tree_entry){
                 .fileuid = d ? d->fileuid : TREE_ROOT,
                 .name = d ? d->name : "",
                 .ino = inode->ino,
@@ -127,14 +126,23 @@ static int visit(
                 .extents = inode->n_extents > 0 ? inode_extents(inode) : NULL,
                 .n_extents = inode->n_extents,
         };
-        inode_attr(inode, &e.attr);
+        inode_attr(inode, &e->attr);
+}
+
+/* d: NULL for the root. */
+static int visit(
+        Tree *t, int (*call)(void *ctx, const struct tree_entry *entry), void *ctx, const struct dentry *d)
+{
+        if (!call)
+                return 0;
+        struct tree_entry e;
+        entry_fill(t, d, &e);
         int r = call(ctx, &e);
         return r < 0 ? r : 0;
 }
 
-int tree_walk(Tree *tree, const struct tree_visitor *visitor, void *ctx)
+int walk_names(Tree *t, const struct tree_visitor *visitor, void *ctx)
 {
-        autounlock Tree *t = tree_lock(tree);
         const struct inode *dir = t->root;
         size_t i = 0;
         int r = visit(t, visitor->enter, ctx, NULL);
@@ -156,4 +164,10 @@ int tree_walk(Tree *tree, const struct tree_visitor *visitor, void *ctx)
                 i = dir_seek(dir->dir, d->cookie + 1);
         }
         return r;
+}
+
+int tree_walk(Tree *tree, const struct tree_visitor *visitor, void *ctx)
+{
+        autounlock Tree *t = tree_lock(tree);
+        return walk_names(t, visitor, ctx);
 }

@@ -44,11 +44,11 @@ int name_add(
 {
         if (inode->nlink >= TREE_LINK_MAX || (is_dir(inode) && dir->nlink >= TREE_LINK_MAX))
                 return -EMLINK;
-        struct dentry *d = dentry_new(t, name, length, fileuid);
-        if (!d)
-                return -ENOMEM;
-        int r = dir_reserve(t, dir->dir);
-        if (r == 0 && fileuid != inode->ino)
+        struct dentry *d;
+        int r = dentry_new(t, dir, name, length, fileuid, &d);
+        if (r < 0)
+                return r;
+        if (fileuid != inode->ino)
                 r = alias_add(t, fileuid);
         if (r < 0) {
                 dentry_free(t, d);
@@ -58,12 +58,18 @@ int name_add(
         return 0;
 }
 
+void name_detach(Tree *t, struct dentry *d)
+{
+        if (d->fileuid != d->inode->ino)
+                alias_remove(t, d->fileuid);
+        dentry_remove(t, d);
+}
+
 void name_drop(Tree *t, struct dentry *d, int64_t now)
 {
         struct inode *inode = d->inode;
-        if (d->fileuid != inode->ino)
-                alias_remove(t, d->fileuid);
-        dentry_remove(t, d);
+        log_gone(t, &t->since_last, d);
+        name_detach(t, d);
         inode_changed(t, inode, false, now);
         inode_put(t, inode);
 }
@@ -171,6 +177,7 @@ int tree_create(Tree *tree, uint64_t parent, const char *name, const struct tree
                 return r;
         }
         t->highest_fileuid = fileuid;
+        log_inode(t, &t->since_last, inode);
         inode_changed(t, dir, true, now);
         inode_attr_ref(inode, attr);
         return 0;

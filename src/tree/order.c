@@ -53,9 +53,11 @@ static bool look_at(const struct order *o, struct directory *dir, struct keyed *
 }
 
 /* Without memory for it the order stays as it is: it is right, only slower. */
-static void sort(const struct order *o, struct directory *dir)
+static void sort(Tree *t, const struct order *o, struct directory *dir)
 {
-        if (dir->live < dir->n || !look_at(o, dir, NULL))
+        if (dir->live < dir->n)
+                dir_compact(t, dir);
+        if (!look_at(o, dir, NULL))
                 return;
         g_autofree struct keyed *names = g_try_new(struct keyed, dir->n);
         if (!names)
@@ -84,7 +86,7 @@ void tree_sort(Tree *tree, uint64_t (*position)(void *ctx, const struct tree_ext
                 if (d)
                         continue;
                 /* What is below is sorted, what is above is not yet: its cookies are still those of i. */
-                sort(&o, dir->dir);
+                sort(t, &o, dir->dir);
                 d = dir_dentry(dir);
                 if (!d)
                         break;

@@ -25,8 +25,7 @@ static int find_place(Tree *t, uint64_t parent, const char *name, struct place *
         return 0;
 }
 
-/* dir is ancestor, or somewhere below it. */
-static bool is_within(const struct inode *dir, const struct inode *ancestor)
+bool dir_is_within(const struct inode *dir, const struct inode *ancestor)
 {
         while (dir != ancestor) {
                 const struct dentry *d = dir_dentry(dir);
@@ -51,16 +50,13 @@ static int may_replace(const struct inode *inode, const struct inode *target)
 static int move(Tree *t, const struct place *from, const struct place *to, int64_t now)
 {
         struct inode *inode = from->d->inode;
-        struct dentry *d = dentry_new(t, to->name, to->length, from->d->fileuid);
-        if (!d)
-                return -ENOMEM;
-        int r = dir_reserve(t, to->dir->dir);
-        if (r < 0) {
-                dentry_free(t, d);
+        struct dentry *d;
+        int r = dentry_new(t, to->dir, to->name, to->length, from->d->fileuid, &d);
+        if (r < 0)
                 return r;
-        }
         if (to->d)
                 name_drop(t, to->d, now);
+        log_gone(t, &t->since_last, from->d);
         dentry_remove(t, from->d);
         dentry_insert(t, to->dir, d, inode);
         return 0;
@@ -68,9 +64,11 @@ static int move(Tree *t, const struct place *from, const struct place *to, int64
 
 static int exchange(Tree *t, const struct place *from, const struct place *to, int64_t now)
 {
-        if (is_dir(to->d->inode) && is_within(from->dir, to->d->inode))
+        if (is_dir(to->d->inode) && dir_is_within(from->dir, to->d->inode))
                 return -EINVAL;
         inode_changed(t, to->d->inode, false, now);
+        log_gone(t, &t->since_last, from->d);
+        log_gone(t, &t->since_last, to->d);
         dentry_exchange(from->d, to->d);
         return 0;
 }
@@ -94,7 +92,7 @@ int tree_rename(Tree *tree, uint64_t parent, const char *name, uint64_t new_pare
         struct inode *inode = from.d->inode;
         if (to.d && to.d->inode == inode)
                 return 0; /* POSIX: two names of one file both stay */
-        if (is_dir(inode) && is_within(to.dir, inode))
+        if (is_dir(inode) && dir_is_within(to.dir, inode))
                 return -EINVAL;
         if (flags != RENAME_EXCHANGE && to.d) {
                 r = may_replace(inode, to.d->inode);

@@ -75,8 +75,11 @@ struct inode {
         struct xattr *xattrs;
         uint32_t uid, gid, nlink;
         uint16_t mode;
-        bool readonly;
-        bool first_name; /* the name whose fileuid is ino exists */
+        bool readonly : 1;
+        bool first_name : 1; /* the name whose fileuid is ino exists */
+        bool limbo : 1;      /* in Tree.limbo */
+        bool in_walk : 1;    /* while a walk over changes collects: it is in it */
+        uint8_t noted : 2;   /* LOG_LAST, LOG_FULL: in that log */
         uint32_t n_extents, max_extents;
         union {
                 struct tree_extent one;   /* regular, max_extents is 0 */
@@ -104,6 +107,26 @@ struct alias {
         uint64_t fileuid;
 };
 
+/* A name that is no more, but may be in an index. */
+struct gone {
+        uint64_t dir, fileuid;
+        uint8_t length;
+        char name[]; /* with NUL */
+};
+
+enum { LOG_LAST = 1, LOG_FULL = 2 };
+
+/* What differs from an index: by number, so that nothing has to be looked for here when an inode goes. Some
+ * of it may be no more. */
+struct change_log {
+        uint64_t *inos;
+        struct gone **gone;
+        size_t n_inos, max_inos, n_gone, max_gone;
+        uint64_t known; /* a name with a higher fileuid, or in a directory with a higher ino, is not in the
+                           index */
+        uint8_t bit;    /* in inode.noted */
+};
+
 struct Tree {
         pthread_mutex_t lock; /* guards all of the tree */
         struct hash_key key;
@@ -112,6 +135,12 @@ struct Tree {
         uint64_t highest_fileuid, changes;
         uint64_t highest_used; /* no inode and no alias has ever had a higher number */
         struct tree_counts counts;
+        /* since_full has what was before the last walk; since_last is to be added. */
+        struct change_log since_last, since_full;
+        bool log_overflowed;
+        /* What tree_apply took away: each with a reference. */
+        struct inode **limbo;
+        size_t n_limbo, max_limbo;
 };
 
 /* Links of one file; what st_nlink and its users (tar, rsync) are sure to hold. */
@@ -135,6 +164,8 @@ static inline void tree_unlock(Tree **t)
 void *tree_alloc(Tree *t, size_t size);
 /* On failure mem stays as it is. */
 void *tree_realloc(Tree *t, void *mem, size_t old_size, size_t size);
+/* Room for one more than n in an array of *max elements of that size. -ENOMEM. */
+int tree_reserve(Tree *t, void *array_pointer, size_t n, size_t *max, size_t element);
 void tree_release(Tree *t, void *mem, size_t size);
 
 /* ---- Inodes (tree.c) */
@@ -153,25 +184,28 @@ int inode_get(Tree *t, uint64_t ino, struct inode **ret);
 int inode_get_dir(Tree *t, uint64_t ino, struct inode **ret);
 /* A regular file: -ESTALE, -EISDIR, -EINVAL. */
 int inode_get_file(Tree *t, uint64_t ino, struct inode **ret);
+/* What an inode of its type owns besides xattrs, to begin with, and all that it owns, to end with. */
+int content_init(Tree *t, struct inode *inode, uint64_t rdev, const char *target);
+void content_free(Tree *t, struct inode *inode);
 /* Frees the inode unless it has a name or a reference. */
 void inode_put(Tree *t, struct inode *inode);
 void inode_attr(const struct inode *inode, struct tree_attr *attr);
 /* attr with a reference. */
 void inode_attr_ref(struct inode *inode, struct tree_attr *attr);
 void inode_set_size(Tree *t, struct inode *inode, uint64_t size);
-/* The inode differs from what an index says of it; ctime becomes now, and with data mtime; now 0 leaves them
- * alone. */
+/* The inode differs from what an index says of it, which the log notes; ctime becomes now, and with data
+ * mtime; now 0 leaves them alone. */
 void inode_changed(Tree *t, struct inode *inode, bool data, int64_t now);
 
 /* ---- Names in a directory (directory.c) */
 /* -EINVAL, -ENAMETOOLONG. */
 int name_check(const char *name, size_t *length);
 struct dentry *dentry_find(Tree *t, const struct inode *dir, const char *name, size_t length);
-/* Not in any directory yet. */
-struct dentry *dentry_new(Tree *t, const char *name, size_t length, uint64_t fileuid);
+/* Not in the directory yet, but that has room for it: dentry_insert takes it, dentry_remove leaves it.
+ * -ENOMEM. */
+int dentry_new(
+        Tree *t, struct inode *dir, const char *name, size_t length, uint64_t fileuid, struct dentry **ret);
 void dentry_free(Tree *t, struct dentry *d);
-/* Room for one more name, which dentry_insert takes and dentry_remove leaves. -ENOMEM. */
-int dir_reserve(Tree *t, struct directory *dir);
 void dentry_insert(Tree *t, struct inode *dir, struct dentry *d, struct inode *inode);
 /* d is gone afterwards. The inode stays, for dentry_insert or inode_put. */
 void dentry_remove(Tree *t, struct dentry *d);
@@ -186,6 +220,8 @@ static inline struct dentry *dir_dentry(const struct inode *dir)
 {
         return dir->names;
 }
+/* Frees its tombstones. */
+void dir_compact(Tree *t, struct directory *dir);
 void dir_free(Tree *t, struct directory *dir);
 
 /* ---- Names (names.c) */
@@ -193,6 +229,8 @@ bool fileuid_is_alias(Tree *t, uint64_t fileuid);
 /* Puts name into dir. -ENOMEM, -EMLINK. */
 int name_add(
         Tree *t, struct inode *dir, const char *name, size_t length, struct inode *inode, uint64_t fileuid);
+/* Takes the name away. The inode stays, for name_add or inode_put. */
+void name_detach(Tree *t, struct dentry *d);
 /* Removes the name for good, and the inode with its last one. */
 void name_drop(Tree *t, struct dentry *d, int64_t now);
 
@@ -207,5 +245,38 @@ int extents_load(Tree *t, struct inode *inode, const struct tree_extent *extents
 void extents_free(Tree *t, struct inode *inode);
 
 /* ---- Extended attributes (xattr.c) */
+/* To an inode that has none; of several with one name the last one counts. */
+int xattrs_load(Tree *t, struct inode *inode, const struct tree_xattr *xattrs, size_t n);
 int xattr_put(Tree *t, struct inode *inode, const char *name, const void *value, size_t size, int flags);
 void xattrs_free(Tree *t, struct inode *inode);
+
+/* ---- Moving (rename.c) */
+/* dir is ancestor, or somewhere below it. */
+bool dir_is_within(const struct inode *dir, const struct inode *ancestor);
+
+/* ---- Entries (load.c) */
+/* -EINVAL: no inode can be so. */
+int entry_check(const struct tree_entry *e);
+static inline bool entry_is_root(const struct tree_entry *e)
+{
+        return e->name[0] == '\0' && e->fileuid == TREE_ROOT;
+}
+void entry_take_attributes(struct inode *inode, const struct tree_entry *e);
+/* A new inode without a name, all but xattrs. */
+int entry_load_inode(Tree *t, const struct tree_entry *e, struct inode **ret);
+/* What an index says of the name; d: NULL for the root. */
+void entry_fill(Tree *t, const struct dentry *d, struct tree_entry *e);
+int walk_names(Tree *t, const struct tree_visitor *visitor, void *ctx);
+
+/* ---- What has changed since an index (log.c). Without memory the log overflows; no call fails. */
+void log_init(Tree *t);
+void log_free(Tree *t);
+/* The log is too large: from now on everything counts as changed. */
+void log_overflow(Tree *t);
+size_t log_limit(const Tree *t);
+/* The inode, with all of its names, has to be in the next index. */
+void log_inode(Tree *t, struct change_log *log, struct inode *inode);
+/* d is about to lose its name, or its inode. */
+void log_gone(Tree *t, struct change_log *log, const struct dentry *d);
+/* An index has been written that says all the scope is about. */
+void log_begin(Tree *t, enum tree_scope scope);

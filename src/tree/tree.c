@@ -4,6 +4,11 @@
 
 #include "tree-private.h"
 
+#define ARRAY_MIN 64
+
+/* What a million files are paid for with: 160 bytes each, as malloc rounds it. */
+_Static_assert(sizeof(struct inode) <= 152, "an inode takes more memory");
+
 /* What an allocation takes in glibc's malloc: a header of one word, rounded up to two, at least four. */
 static size_t chunk(size_t size)
 {
@@ -34,6 +39,21 @@ void tree_release(Tree *t, void *mem, size_t size)
         g_free(mem);
 }
 
+int tree_reserve(Tree *t, void *array_pointer, size_t n, size_t *max, size_t element)
+{
+        if (n < *max)
+                return 0;
+        void *array, *bigger;
+        memcpy(&array, array_pointer, sizeof(array));
+        size_t new_max = MAX(ARRAY_MIN, *max * 2);
+        bigger = tree_realloc(t, array, *max * element, new_max * element);
+        if (!bigger)
+                return -ENOMEM;
+        memcpy(array_pointer, &bigger, sizeof(bigger));
+        *max = new_max;
+        return 0;
+}
+
 static uint64_t inode_hash(const Tree *t, const struct hash_link *link)
 {
         return hash_number(&t->key, from_link(link, struct inode)->ino);
@@ -60,6 +80,7 @@ Tree *tree_new(void)
         hashtab_init(t, &t->aliases, alias_hash);
         t->counts.memory += sizeof(Tree);
         t->highest_fileuid = TREE_ROOT;
+        log_init(t);
         int r = inode_new(t, TREE_ROOT, S_IFDIR | 0755, 0, NULL, &t->root);
         if (r < 0)
                 g_error("reelfs: no memory for an empty tree");
@@ -71,8 +92,7 @@ Tree *tree_new(void)
         return t;
 }
 
-/* What only this inode owns; of a directory, all of its names. */
-static void free_content(Tree *t, struct inode *inode)
+void content_free(Tree *t, struct inode *inode)
 {
         xattrs_free(t, inode);
         if (is_dir(inode))
@@ -87,10 +107,12 @@ void tree_free(Tree *t)
 {
         if (!t)
                 return;
+        log_free(t);
+        g_free(t->limbo);
         for (size_t i = 0; i < (size_t)1 << t->inodes.bits; i++)
                 for (struct hash_link *link = t->inodes.buckets[i], *next; link; link = next) {
                         next = link->next;
-                        free_content(t, from_link(link, struct inode));
+                        content_free(t, from_link(link, struct inode));
                         g_free(from_link(link, struct inode));
                 }
         for (size_t i = 0; i < (size_t)1 << t->aliases.bits; i++)
@@ -105,7 +127,7 @@ void tree_free(Tree *t)
         g_free(t);
 }
 
-static int init_content(Tree *t, struct inode *inode, uint64_t rdev, const char *target)
+int content_init(Tree *t, struct inode *inode, uint64_t rdev, const char *target)
 {
         switch (inode->mode & S_IFMT) {
         case S_IFDIR:
@@ -142,7 +164,7 @@ int inode_new(Tree *t, uint64_t ino, uint32_t mode, uint64_t rdev, const char *t
         if (!inode)
                 return -ENOMEM;
         *inode = (struct inode){ .ino = ino, .mode = (uint16_t)(mode & (S_IFMT | 07777)) };
-        int r = init_content(t, inode, rdev, target);
+        int r = content_init(t, inode, rdev, target);
         if (r < 0) {
                 tree_release(t, inode, sizeof(*inode));
                 return r;
@@ -166,7 +188,7 @@ void inode_put(Tree *t, struct inode *inode)
                 t->counts.directories--;
         if (S_ISREG(inode->mode))
                 t->counts.bytes -= inode->size;
-        free_content(t, inode);
+        content_free(t, inode);
         tree_release(t, inode, sizeof(*inode));
 }
 
@@ -242,8 +264,11 @@ void inode_changed(Tree *t, struct inode *inode, bool data, int64_t now)
                         inode->times.mtime = now;
         }
         /* Without a name it will not be in any index. */
-        if (inode->nlink > 0)
-                t->changes++;
+        if (inode->nlink == 0)
+                return;
+        t->changes++;
+        if (!(inode->noted & LOG_LAST))
+                log_inode(t, &t->since_last, inode);
 }
 
 uint64_t tree_changes(Tree *tree)

@@ -123,7 +123,7 @@ static int find_replaced(struct loaded *all, size_t n)
         return 0;
 }
 
-/* To an inode that has none: names need not be searched for among those before, which with as many as an
+/* Names need not be searched for among those before, which with as many as an
  * inode may have takes seconds. */
 static int put_many(Tree *t, struct inode *inode, const struct tree_xattr *xattrs, size_t n)
 {
@@ -151,16 +151,22 @@ static int put_many(Tree *t, struct inode *inode, const struct tree_xattr *xattr
         return r;
 }
 
+int xattrs_load(Tree *t, struct inode *inode, const struct tree_xattr *xattrs, size_t n)
+{
+        if (n > FEW && !inode->xattrs)
+                return put_many(t, inode, xattrs, n);
+        int r = 0;
+        for (size_t i = 0; i < n && r == 0; i++)
+                r = xattr_put(t, inode, xattrs[i].name, xattrs[i].value, xattrs[i].size, 0);
+        return r;
+}
+
 int tree_load_xattrs(Tree *tree, uint64_t ino, const struct tree_xattr *xattrs, size_t n)
 {
         autounlock Tree *t = tree_lock(tree);
         struct inode *inode;
         int r = inode_get(t, ino, &inode);
-        if (r == 0 && n > FEW && !inode->xattrs)
-                return put_many(t, inode, xattrs, n);
-        for (size_t i = 0; i < n && r == 0; i++)
-                r = xattr_put(t, inode, xattrs[i].name, xattrs[i].value, xattrs[i].size, 0);
-        return r;
+        return r < 0 ? r : xattrs_load(t, inode, xattrs, n);
 }
 
 int tree_xattr_get(Tree *tree, uint64_t ino, const char *name, void **value, size_t *size)

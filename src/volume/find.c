@@ -7,148 +7,32 @@
 
 #include "coherency.h"
 #include "handle.h"
-#include "index-feed.h"
 
 struct search {
         Volume *v;
         Tree *tree; /* of the index that was found */
         bool end_known;
-        uint64_t end;       /* of data */
-        uint64_t start;     /* of the segment that was tried last */
-        uint64_t index_end; /* first object behind the index that was found, and its filemark */
-        char damage[300];   /* what is wrong with the newest index that is not valid; empty: none such */
+        uint64_t end;               /* of data */
+        uint64_t start;             /* of the segment that was tried last */
+        uint64_t index_end;         /* first object behind the index that was found, and its filemark */
+        char damage[INDEX_WHY_MAX]; /* what is wrong with the newest index that is not valid; empty: none such
+                                     */
+        uint64_t damaged;           /* its generation */
 };
 
-/* Errors that say something about this piece of tape, not about the drive or memory. */
-static bool is_damage(int error)
-{
-        return error == -EUCLEAN || error == -EIO || error == -ENODATA;
-}
-
-static int damaged(struct search *s, const char *text)
-{
-        if (!s->damage[0])
-                g_strlcpy(s->damage, text, sizeof(s->damage));
-        return -EUCLEAN;
-}
-
-/* One block of the segment into buf. *length 0: its filemark, which is passed. -EUCLEAN: neither. */
-static int read_index_block(struct search *s, char *buf, size_t *length)
-{
-        enum tape_outcome outcome;
-        int r = tape_read_block(s->v->tape, buf, s->v->label.block_length, length, &outcome);
-        if (r < 0)
-                return r;
-        if (outcome == TAPE_FILEMARK)
-                *length = 0;
-        return outcome == TAPE_GOOD || outcome == TAPE_FILEMARK ? 0 : -EUCLEAN;
-}
-
-/* Whether the block in v->buf is the first of an index that this volume wrote. */
-static bool is_our_index(struct search *s, size_t length, struct index_head *head)
-{
-        char token[TOKEN_HEX_LENGTH + 1];
-        if (!index_probe(s->v->buf, length, head))
-                return false;
-        token_make(s->v->label.key, SEGMENT_INDEX, s->v->label.uuid, head->segment, head->generation, token);
-        return strcmp(token, head->token) == 0;
-}
-
-/* The first block is in v->buf; the rest follows on the tape. Errors: of the tape, and of the reader. */
-static int feed_index(struct search *s, IndexFeed *feed, size_t length, uint64_t *bytes)
-{
-        for (*bytes = 0; length > 0;) {
-                bool short_block = length < s->v->label.block_length;
-                int r = index_feed_put(feed, length);
-                if (r < 0)
-                        return r;
-                *bytes += length;
-                r = read_index_block(s, index_feed_room(feed), &length);
-                if (r == 0 && length > 0 && short_block)
-                        r = -EUCLEAN;
-                if (r < 0)
-                        return r;
-        }
-        return 0;
-}
-
-static int parse_index(
-        struct search *s, IndexReader *reader, size_t length, uint64_t *bytes, struct index_head *head)
-{
-        Volume *v = s->v;
-        IndexFeed *feed;
-        int r = index_feed_begin(reader, v->label.block_length, &feed);
-        if (r < 0)
-                return r;
-        memcpy(index_feed_room(feed), v->buf, length);
-        int error = feed_index(s, feed, length, bytes);
-        r = index_feed_end(feed);
-        if (r == 0 && error < 0) /* the tape's, behind a beginning that is right */
-                return is_damage(error) ? damaged(s, "it cannot be read to its end") : error;
-        if (r == 0)
-                r = index_reader_finish(reader, head);
-        return r == -EUCLEAN ? damaged(s, index_reader_why(reader)) : r;
-}
-
-/* What the document says of itself against where and how it was found. */
-static int check_index(struct search *s, const struct index_head *head, uint64_t generation)
-{
-        const struct segment *own = segments_find(&s->v->segments, head->segment);
-        if (head->block != s->start)
-                return damaged(s, "it says that it is elsewhere on the tape");
-        if (strcmp(head->uuid, s->v->label.uuid) != 0)
-                return damaged(s, "it is of another volume");
-        if (head->generation != generation)
-                return damaged(s, "its generation is not that of its token");
-        if (!own || own->kind != SEGMENT_INDEX || own->first_block != s->start ||
-                own != segments_last(&s->v->segments))
-                return damaged(s, "its segment table does not end with itself");
-        return 0;
-}
-
-static void take_index(struct search *s, const struct index_head *head, uint64_t bytes)
-{
-        Volume *v = s->v;
-        struct segment *own = segments_find(&v->segments, head->segment);
-        own->length = bytes;
-        v->filemarks = own->filemark + 1;
-        v->next_id = v->segments.all[v->segments.n - 1].id + 1;
-        v->end = s->index_end = segment_end(own, v->label.block_length) + 1;
-        v->info.generation = head->generation;
-        v->info.update_time = head->update_time;
-        v->info.index_block = head->block;
-        v->info.previous_index_block = head->previous_block;
-        v->info.index_length = bytes;
-        memcpy(v->info.index_creator, head->creator, sizeof(v->info.index_creator));
-}
-
-/* The segment that begins where the tape is. -EUCLEAN, -EIO: it is not a valid index. */
+/* The segment that begins where the tape is. -EUCLEAN, -EIO, -ENODATA: it is not a valid index. */
 static int try_segment(struct search *s)
 {
-        struct index_head head = { 0 };
-        size_t length;
-        uint64_t bytes;
-        int r = read_index_block(s, s->v->buf, &length);
-        if (r < 0)
-                return r;
-        if (length == 0 || !is_our_index(s, length, &head))
-                return -EUCLEAN;
-        g_autoptr(Tree) tree = tree_new();
-        IndexReader *reader;
-        segments_clear(&s->v->segments);
-        r = index_reader_new(s->v->label.block_length, &s->v->segments, tree, &reader);
-        if (r < 0)
-                return r;
-        uint64_t generation = head.generation;
-        r = parse_index(s, reader, length, &bytes, &head);
-        index_reader_free(reader);
+        char why[INDEX_WHY_MAX];
+        uint64_t generation;
+        int r = volume_load_index(s->v, s->start, &s->tree, &generation, why);
         if (r == 0)
-                r = check_index(s, &head, generation);
-        if (r < 0)
-                return r;
-        take_index(s, &head, bytes);
-        s->tree = g_steal_pointer(&tree);
-        return 0;
+                s->index_end = s->v->end;
+        if (volume_is_damage(r) && why[0] && generation > s->damaged) {
+                g_strlcpy(s->damage, why, sizeof(s->damage));
+                s->damaged = generation;
+        }
+        return r;
 }
 
 /* To the beginning of the segment that the filemark at object ends, from before that filemark. */
@@ -172,7 +56,7 @@ static int search_back(struct search *s)
 {
         for (;;) {
                 int r = try_segment(s);
-                if (r == 0 || !is_damage(r))
+                if (r == 0 || !volume_is_damage(r))
                         return r;
                 log_debug("%s: the segment at object %" PRIu64 " is no valid index", tape_address(s->v->tape),
                         s->start);
@@ -247,8 +131,7 @@ static void explain(struct search *s)
         if (s->damage[0]) {
                 snprintf(text, sizeof(text),
                         "the last index is damaged (%.80s); the volume is read-only as of the one before it, "
-                        "of %s: "
-                        "copy off what you need",
+                        "of %s: clean the drive and mount again, or copy off what you need",
                         s->damage, date);
         } else if (!s->end_known) {
                 snprintf(text, sizeof(text),
@@ -260,8 +143,7 @@ static void explain(struct search *s)
                 g_autofree char *size = format_size((s->end - s->index_end) * v->label.block_length);
                 snprintf(text, sizeof(text),
                         "the volume was not closed: up to %s follow the last index, of %s; it is read-only "
-                        "as of "
-                        "that index: copy off what you need",
+                        "as of that index: mounted for writing, what follows is recovered",
                         size, date);
         }
         volume_set_read_only(v, text);
@@ -310,6 +192,7 @@ static int take_hint(struct search *s)
                 tape_address(s->v->tape));
         tree_free(g_steal_pointer(&s->tree));
         s->damage[0] = '\0';
+        s->damaged = 0;
         return r;
 }
 
@@ -337,6 +220,10 @@ int reel_find_index(Volume *v, Tree **tree, char why[static VOLUME_WHY_MAX])
                 return log_error(r, "%s: no memory for the index", tape_address(v->tape));
         if (r < 0)
                 return r;
+        if (s.damaged <= v->info.generation) /* it is in a file: a copy of one of those before */
+                s.damage[0] = '\0';
+        v->data_end = s.end_known ? s.end : 0;
+        v->newer_damaged = s.damage[0] != '\0';
         explain(&s);
         *tree = s.tree;
         return 0;

@@ -64,11 +64,15 @@ static int check_blank(Tape *tape, bool force)
         tape_get_info(tape, &info);
         if (info.write_protected)
                 return log_error(-EROFS, "%s: the tape is write protected", tape_address(tape));
-        if (force)
+        if (force && !info.worm)
                 return 0;
         int r = volume_identify(tape, &identity);
         if (r < 0 || identity.content == VOLUME_BLANK)
                 return r;
+        if (info.worm)
+                return log_error(-EROFS,
+                        "%s: the tape can be written only once, and it has %s; use another tape",
+                        tape_address(tape), identity.description);
         return log_error(-EEXIST,
                 "%s: the tape is not blank: it has %s; if that is not needed any more, use reelfs format "
                 "--force",
@@ -139,7 +143,7 @@ int volume_format(Tape *tape, const struct volume_format *format)
         if (r == 0)
                 r = tape_set_compression(tape, format->compression);
         if (r == 0)
-                r = labels_write(tape, &label, &content);
+                r = labels_write(tape, &label, format->force, &content);
         if (r == 0)
                 r = volume_new(tape, &label, content, &v);
         if (r < 0)

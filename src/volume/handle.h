@@ -29,13 +29,19 @@ struct Volume {
         Tree *tree;         /* borrowed, for the reserve; the one that volume_open gave */
         uint64_t content;   /* first object behind the labels */
         uint64_t filemarks; /* before the end of data */
-        bool at_end;        /* the tape is there, for sure */
-        bool open_tail;     /* no filemark is right before it, though one has to be */
-        uint64_t writing;   /* id of the segment that is half written; 0: none */
+        bool newer_damaged; /* an index behind the one that was loaded is not valid, though it was finished */
+        uint64_t data_end; /* what find_index found: past this there is nothing; 0: there is no end of data */
+        bool at_end;       /* the tape is there, for sure */
+        bool open_tail;    /* no filemark is right before it, though one has to be */
+        uint64_t writing;  /* id of the segment that is half written; 0: none */
         bool never_written; /* mounted read-only, for whatever reason */
         int append_error;   /* sticky: no more data. 0, -ENOSPC or -EIO */
         int commit_error;   /* sticky: no more indexes either */
         bool left_out;      /* by the index being written: data that may still come */
+        struct index_chain {
+                uint64_t full_block; /* of the last full index; 0: there is none */
+                unsigned n;          /* incremental ones that are read behind it */
+        } chain;
 
         /* Guards what follows, which only the drive thread changes, but for segments, to which others add.
          * Taken with the tree's lock held, never the other way round. */
@@ -45,7 +51,8 @@ struct Volume {
         uint64_t next_id;
         struct volume_info info; /* but segments */
         struct index_size {
-                uint64_t length, names, memory, segments; /* of the last index, for the reserve of the next */
+                uint64_t length, names, memory,
+                        segments; /* of the last full index, to tell what the next takes */
         } last;
         uint64_t tree_changes;     /* when the last index was written */
         uint64_t end_at_index;     /* the end of data then */
@@ -98,7 +105,18 @@ int labels_identify(
 int labels_read_xml(Tape *tape, char **xml, size_t *length, uint64_t *end, char why[static LABEL_WHY_MAX]);
 /* Both labels of a volume that can be mounted. *content: first object behind them. */
 int labels_read(Tape *tape, struct label *label, uint64_t *content, char why[static LABEL_WHY_MAX]);
-int labels_write(Tape *tape, const struct label *label, uint64_t *content);
+int labels_write(Tape *tape, const struct label *label, bool overwrite, uint64_t *content);
+
+/* ---- load.c. (drive) */
+
+/* Loads the index that begins at object start, where the tape is, and those it builds on, into v and *tree;
+ * the end of data then is behind it. -EUCLEAN, -EIO, -ENODATA: there is no valid one; why says what is wrong
+ * with one of this volume's, and is empty if it is none, or the beginning of one, as a crash leaves it.
+ * *generation: what its token is for; 0: none. A file may be a copy of an index: of one before it. */
+int volume_load_index(
+        Volume *v, uint64_t start, Tree **tree, uint64_t *generation, char why[static INDEX_WHY_MAX]);
+/* Errors that say something about a piece of tape, not about the drive or memory. */
+bool volume_is_damage(int error);
 
 /* ---- find.c, of the reel profile. (drive) */
 int reel_find_index(Volume *v, Tree **tree, char why[static VOLUME_WHY_MAX]);
@@ -110,6 +128,17 @@ int reel_find_index(Volume *v, Tree **tree, char why[static VOLUME_WHY_MAX]);
  * after errors that were logged. */
 int volume_load(Tape *tape, bool read_only, enum volume_hint hint, Volume **ret, Tree **tree,
         char why[static VOLUME_WHY_MAX]);
+
+/* Names in the order of their data; only before anybody lists. */
+void volume_sort_tree(Volume *v, Tree *tree);
+
+/* ---- recover.c. (drive) */
+
+/* Whether something follows the index that was loaded, and the volume may be written to. */
+bool volume_is_recoverable(Volume *v);
+/* Rolls forward over it, and writes an index. What was found is logged. 0, though the volume may be read-only
+ * still, with the reason. */
+int volume_recover(Volume *v, Tree *tree, const struct volume_progress *progress);
 
 /* ---- memory.c. (drive) */
 

@@ -33,7 +33,7 @@ static int take_highest(IndexReader *r, char *text, size_t length, void *field)
         int error = take_number(r, text, length, field);
         if (error == 0 && r->head.highest_fileuid > INT64_MAX)
                 error = fail_text(r, text);
-        if (error == 0)
+        if (error == 0 && !r->head_only)
                 tree_set_highest_fileuid(r->entry.tree, r->head.highest_fileuid);
         return error;
 }
@@ -125,7 +125,7 @@ static int begin_value(IndexReader *r, const char **attributes)
 
 static int take_line(IndexReader *r)
 {
-        int error = segments_add_line(r->entry.segments, r->line, r->line_length);
+        int error = segments_add_line(&r->added, r->line, r->line_length);
         r->line[r->line_length] = '\0';
         r->line_length = 0;
         return error < 0 ? entry_fail(&r->entry, error == -ENOMEM ? error : -EUCLEAN,
@@ -194,6 +194,8 @@ static int end_extent(IndexReader *r, char *text, size_t length, void *field)
 
 static int begin_directory(IndexReader *r, const char **attributes)
 {
+        if (r->head_only)
+                return -ECANCELED;
         r->given &= ~(uint32_t)GIVEN_ENTRY;
         entry_begin(&r->entry, true, r->n_directories == 0);
         return 0;
@@ -226,13 +228,36 @@ static int seal_segments(IndexReader *r)
         if (!(r->given & GIVEN_SEGMENTS))
                 return entry_fail(&r->entry, -EUCLEAN,
                         "the root has no attribute " KEY_SEGMENTS " before its contents");
-        if (segments_seal(r->entry.segments, r->entry.block_length) < 0)
+        int error = segments_merge(r->entry.segments, &r->added);
+        if (error == -ENOMEM)
+                return entry_fail(&r->entry, error, "out of memory");
+        if (error < 0 || segments_seal(r->entry.segments, r->entry.block_length) < 0)
                 return entry_fail(&r->entry, -EUCLEAN, "segments of the segment table overlap");
         return 0;
 }
 
+/* Whether it is not the entry of something, and has to have a name only: of an incremental index. */
+static bool is_bare(const IndexReader *r)
+{
+        return r->given & GIVEN_DELETED ||
+                (r->head.incremental && r->entry.is_directory && !r->entry.is_root &&
+                        !(r->given & GIVEN_FILEUID));
+}
+
+static int store_bare(IndexReader *r, uint64_t parent, uint64_t *ino)
+{
+        if (!(r->given & GIVEN_NAME))
+                return entry_fail(&r->entry, -EUCLEAN, "an entry has no name");
+        r->entry.active = false;
+        return r->given & GIVEN_DELETED ? entry_delete(&r->entry, parent)
+                                        : entry_pass(&r->entry, parent, ino);
+}
+
 static int store_entry(IndexReader *r, uint64_t *ino)
 {
+        uint64_t parent = r->n_directories > 0 ? r->directories[r->n_directories - 1] : 0;
+        if (is_bare(r))
+                return store_bare(r, parent, ino);
         uint32_t needed = GIVEN_NAME | GIVEN_MTIME | GIVEN_FILEUID;
         if (!r->entry.is_directory && !(r->given & GIVEN_TARGET))
                 needed |= GIVEN_LENGTH;
@@ -243,7 +268,6 @@ static int store_entry(IndexReader *r, uint64_t *ino)
         if (error < 0)
                 return error;
         complete_times(r);
-        uint64_t parent = r->n_directories > 0 ? r->directories[r->n_directories - 1] : 0;
         return entry_end(&r->entry, parent, ino);
 }
 
@@ -251,6 +275,8 @@ static int begin_contents(IndexReader *r, const char **attributes)
 {
         if (!r->entry.active)
                 return entry_fail(&r->entry, -EUCLEAN, "a directory has contents twice");
+        if (r->given & GIVEN_DELETED)
+                return entry_fail(&r->entry, -EUCLEAN, "a directory that is deleted has contents");
         if (r->n_directories == r->max_directories) {
                 size_t more = MAX(r->max_directories * 2, (size_t)64);
                 uint64_t *directories = g_try_realloc_n(r->directories, more, sizeof(*directories));
@@ -279,6 +305,12 @@ static int end_file(IndexReader *r, char *text, size_t length, void *field)
 {
         uint64_t ino;
         return store_entry(r, &ino);
+}
+
+static int begin_incremental(IndexReader *r, const char **attributes)
+{
+        r->head.incremental = r->entry.apply = true;
+        return 0;
 }
 
 /* ---- The elements and where they may be. Others are skipped. */
@@ -333,14 +365,29 @@ static const struct element in_extents[] = {
         { "backuptime", NULL, GIVEN_BACKUP_TIME, NULL, take_time, IN(entry.backup_time) }, \
         { "fileuid", NULL, GIVEN_FILEUID, NULL, take_fileuid, IN(entry.fileuid) }, \
         { "extendedattributes", in_xattrs, GIVEN_XATTRS, NULL, NULL, 0 }
+
+/* What a full index has. */
+
+#define FILE_ELEMENTS \
+        COMMON_ELEMENTS, \
+        { "length", NULL, GIVEN_LENGTH, NULL, take_number, IN(entry.length) }, \
+        { "openforwrite" }, \
+        { "extentinfo", in_extents, GIVEN_EXTENTS, NULL, NULL, 0 }, \
+        { "symlink", NULL, GIVEN_TARGET, NULL, take_name, IN(entry.target) }
+
+#define HEAD_ELEMENTS \
+        { "creator", NULL, GIVEN_CREATOR, NULL, take_creator, IN(head.creator) }, \
+        { "comment" }, \
+        { "volumeuuid", NULL, GIVEN_UUID, NULL, take_uuid, IN(head.uuid) }, \
+        { "generationnumber", NULL, GIVEN_GENERATION, NULL, take_number, IN(head.generation) }, \
+        { "updatetime", NULL, GIVEN_UPDATE_TIME, NULL, take_time, IN(head.update_time) }, \
+        { "location", in_location, GIVEN_LOCATION, NULL, NULL, 0 }, \
+        { "previousgenerationlocation", in_previous, GIVEN_PREVIOUS, NULL, NULL, 0 }, \
+        { "highestfileuid", NULL, GIVEN_HIGHEST, NULL, take_highest, IN(head.highest_fileuid) }
 /* clang-format on */
 
 static const struct element in_file[] = {
-        COMMON_ELEMENTS,
-        { "length", NULL, GIVEN_LENGTH, NULL, take_number, IN(entry.length) },
-        { "openforwrite" },
-        { "extentinfo", in_extents, GIVEN_EXTENTS, NULL, NULL, 0 },
-        { "symlink", NULL, GIVEN_TARGET, NULL, take_name, IN(entry.target) },
+        FILE_ELEMENTS,
         { NULL },
 };
 
@@ -359,20 +406,51 @@ static const struct element in_contents[] = {
 };
 
 static const struct element in_index[] = {
-        { "creator", NULL, GIVEN_CREATOR, NULL, take_creator, IN(head.creator) },
-        { "comment" },
-        { "volumeuuid", NULL, GIVEN_UUID, NULL, take_uuid, IN(head.uuid) },
-        { "generationnumber", NULL, GIVEN_GENERATION, NULL, take_number, IN(head.generation) },
-        { "updatetime", NULL, GIVEN_UPDATE_TIME, NULL, take_time, IN(head.update_time) },
-        { "location", in_location, GIVEN_LOCATION, NULL, NULL, 0 },
-        { "previousgenerationlocation", in_previous, GIVEN_PREVIOUS, NULL, NULL, 0 },
+        HEAD_ELEMENTS,
         { "allowpolicyupdate" },
-        { "highestfileuid", NULL, GIVEN_HIGHEST, NULL, take_highest, IN(head.highest_fileuid) },
         { "directory", in_directory, GIVEN_ROOT, begin_directory, end_directory, 0 },
+        { NULL },
+};
+
+/* What an incremental one has. */
+
+static const struct element in_previous_incremental[] = {
+        { "partition" },
+        { "startblock", .end = take_number, IN(head.previous_incremental) },
+        { NULL },
+};
+
+static const struct element in_changed_file[] = {
+        FILE_ELEMENTS,
+        { "deleted", .given = GIVEN_DELETED },
+        { NULL },
+};
+
+static const struct element in_changed_contents[3];
+
+static const struct element in_changed_directory[] = {
+        COMMON_ELEMENTS,
+        { "deleted", .given = GIVEN_DELETED },
+        { "contents", in_changed_contents, 0, begin_contents, NULL, 0 },
+        { NULL },
+};
+
+static const struct element in_changed_contents[] = {
+        { "file", in_changed_file, 0, begin_file, end_file, 0 },
+        { "directory", in_changed_directory, 0, begin_directory, end_directory, 0 },
+        { NULL },
+};
+
+static const struct element in_incremental_index[] = {
+        HEAD_ELEMENTS,
+        { "previousincrementallocation", in_previous_incremental, GIVEN_PREVIOUS_INCREMENTAL, NULL, NULL, 0 },
+        { "volumelockstate" },
+        { "directory", in_changed_directory, GIVEN_ROOT, begin_directory, end_directory, 0 },
         { NULL },
 };
 
 const struct element reader_document[] = {
         { "ltfsindex", in_index, 0, NULL, NULL, 0 },
+        { "ltfsincrementalindex", in_incremental_index, 0, begin_incremental, NULL, 0 },
         { NULL },
 };

@@ -104,16 +104,27 @@ int entry_add_xattr(struct entry_loader *l, const char *key, char *value, size_t
         return 0;
 }
 
-static int set_xattrs(struct entry_loader *l, uint64_t ino)
+/* Of the entry at hand, as the tree takes them; the array is the caller's. */
+static int list_xattrs(struct entry_loader *l, struct tree_xattr **ret)
 {
-        if (l->n_xattrs == 0)
-                return 0;
-        g_autofree struct tree_xattr *xattrs = g_try_new(struct tree_xattr, l->n_xattrs);
-        if (!xattrs)
+        struct tree_xattr *xattrs = l->n_xattrs > 0 ? g_try_new(struct tree_xattr, l->n_xattrs) : NULL;
+        if (l->n_xattrs > 0 && !xattrs)
                 return out_of_memory(l);
         for (size_t i = 0; i < l->n_xattrs; i++)
                 xattrs[i] = (struct tree_xattr){ l->xattrs[i].name, l->xattrs[i].value, l->xattrs[i].size };
-        int r = tree_load_xattrs(l->tree, ino, xattrs, l->n_xattrs);
+        *ret = xattrs;
+        return 0;
+}
+
+static int set_xattrs(struct entry_loader *l, uint64_t ino)
+{
+        g_autofree struct tree_xattr *xattrs = NULL;
+        if (l->n_xattrs == 0)
+                return 0;
+        int r = list_xattrs(l, &xattrs);
+        if (r < 0)
+                return r;
+        r = tree_load_xattrs(l->tree, ino, xattrs, l->n_xattrs);
         if (r == -ENOMEM)
                 return out_of_memory(l);
         return r < 0 ? entry_fail(l, -EUCLEAN, "the extended attributes of %s cannot be taken: %s",
@@ -255,6 +266,25 @@ static int check_entry(struct entry_loader *l)
         return check_extents(l);
 }
 
+static int load_entry(
+        struct entry_loader *l, uint64_t parent, struct tree_entry *entry, uint64_t link, uint64_t *ino)
+{
+        bool more;
+        int r = choose_inode(l, entry, link, &more);
+        if (r == 0)
+                r = tree_load(l->tree, parent, entry, ino);
+        return r < 0 || more ? r : set_xattrs(l, *ino);
+}
+
+static int apply_entry(
+        struct entry_loader *l, uint64_t parent, struct tree_entry *entry, uint64_t link, uint64_t *ino)
+{
+        g_autofree struct tree_xattr *xattrs = NULL;
+        entry->ino = link ? link : entry->fileuid;
+        int r = list_xattrs(l, &xattrs);
+        return r < 0 ? r : tree_apply(l->tree, parent, entry, xattrs, l->n_xattrs, ino);
+}
+
 int entry_end(struct entry_loader *l, uint64_t parent, uint64_t *ino)
 {
         struct tree_entry entry = {
@@ -268,20 +298,39 @@ int entry_end(struct entry_loader *l, uint64_t parent, uint64_t *ino)
                 .n_extents = l->n_extents,
         };
         uint64_t link = 0;
-        bool more = false;
         int r = check_entry(l);
         if (r == 0)
                 r = take_posix(l, &entry, &link);
-        if (r == 0)
-                r = choose_inode(l, &entry, link, &more);
         if (r < 0)
                 return r;
-        r = tree_load(l->tree, parent, &entry, ino);
+        r = (l->apply ? apply_entry : load_entry)(l, parent, &entry, link, ino);
         if (r == -ENOMEM)
                 return out_of_memory(l);
-        if (r < 0)
+        if (r < 0 && r != -EUCLEAN)
                 return entry_fail(l, -EUCLEAN, "%s cannot be taken into the tree: %s", entry_name(l),
                         r == -EEXIST ? "its name or file id is there twice" : strerror(-r));
         l->active = false;
-        return more ? 0 : set_xattrs(l, *ino);
+        return r;
+}
+
+int entry_pass(struct entry_loader *l, uint64_t parent, uint64_t *ino)
+{
+        struct tree_attr attr;
+        bool is_name = strcmp(l->name, ".") != 0 && strcmp(l->name, "..") != 0;
+        int r = is_name ? tree_lookup(l->tree, parent, l->name, &attr) : -ENOENT;
+        if (r == 0)
+                tree_unref(l->tree, attr.ino, 1);
+        if (r < 0 || !S_ISDIR(attr.mode))
+                return entry_fail(l, -EUCLEAN,
+                        "it changes what is in %s, which is no directory that is there", entry_name(l));
+        *ino = attr.ino;
+        return 0;
+}
+
+int entry_delete(struct entry_loader *l, uint64_t parent)
+{
+        int r = tree_apply_gone(l->tree, parent, l->name);
+        return r < 0 ? entry_fail(l, r == -ENOMEM ? r : -EUCLEAN, "%s cannot be deleted: %s", entry_name(l),
+                               strerror(-r))
+                     : 0;
 }

@@ -20,6 +20,7 @@ struct entry_loader {
         Tree *tree;
         struct segment_table *segments;
         uint32_t block_length;
+        bool apply; /* entries change a tree that is there */
         struct posix_defaults defaults;
         char why[INDEX_WHY_MAX]; /* after an error */
 
@@ -47,5 +48,9 @@ int entry_add_xattr(struct entry_loader *l, const char *key, char *value, size_t
 int entry_add_extent(struct entry_loader *l, const struct entry_extent *e);
 /* Puts the entry into the tree below parent; *ino: what it became. */
 int entry_end(struct entry_loader *l, uint64_t parent, uint64_t *ino);
+/* A directory that is there and only leads to others. */
+int entry_pass(struct entry_loader *l, uint64_t parent, uint64_t *ino);
+/* There is no such name any more. */
+int entry_delete(struct entry_loader *l, uint64_t parent);
 /* Frees what the loader owns: not the tree and the table. */
 void entry_loader_clear(struct entry_loader *l);

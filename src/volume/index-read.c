@@ -147,6 +147,7 @@ void index_reader_free(IndexReader *r)
                 return;
         XML_ParserFree(r->parser);
         entry_loader_clear(&r->entry);
+        segments_clear(&r->added);
         g_string_free(r->text, TRUE);
         g_free(r->open);
         g_free(r->directories);
@@ -189,11 +190,16 @@ int index_reader_feed(IndexReader *r, const char *data, size_t length)
 
 int index_reader_finish(IndexReader *r, struct index_head *head)
 {
+        r->torn = r->error == 0;
         int error = parse(r, "", 0, true);
         if (error < 0)
                 return error;
-        if ((r->given & GIVEN_HEAD_NEEDED) != GIVEN_HEAD_NEEDED)
+        r->torn = false;
+        uint32_t needed = GIVEN_HEAD_NEEDED | (r->head.incremental ? GIVEN_PREVIOUS : 0);
+        if ((r->given & needed) != needed)
                 return entry_fail(&r->entry, -EUCLEAN, "it does not have all the elements that an index has");
+        if (r->head.incremental)
+                tree_apply_end(r->entry.tree);
         uint64_t segment = head->segment;
         char token[sizeof(head->token)];
         memcpy(token, head->token, sizeof(token));
@@ -203,20 +209,53 @@ int index_reader_finish(IndexReader *r, struct index_head *head)
         return 0;
 }
 
+bool index_reader_is_torn(const IndexReader *r)
+{
+        return r->torn;
+}
+
 const char *index_reader_why(const IndexReader *r)
 {
         return r->entry.why;
 }
 
+int index_read_head(const char *data, size_t length, struct index_head *head, char why[static INDEX_WHY_MAX])
+{
+        struct segment_table none = { 0 };
+        IndexReader *r;
+        why[0] = '\0';
+        int error = index_reader_new(VOLUME_BLOCK_LENGTH_MIN, &none, NULL, &r);
+        if (error < 0)
+                return error;
+        r->head_only = true;
+        error = index_reader_feed(r, data, length);
+        uint32_t needed = (GIVEN_HEAD_NEEDED & ~GIVEN_ROOT) | (r->head.incremental ? GIVEN_PREVIOUS : 0);
+        if (error == 0)
+                error = -EAGAIN;
+        else if (error == -ECANCELED)
+                error = (r->given & needed) == needed
+                        ? 0
+                        : entry_fail(&r->entry, -EUCLEAN, "it does not say all of itself before its entries");
+        g_strlcpy(why, index_reader_why(r), INDEX_WHY_MAX);
+        uint64_t segment = head->segment;
+        r->head.segment = segment;
+        memcpy(r->head.token, head->token, sizeof(head->token));
+        *head = r->head;
+        index_reader_free(r);
+        return error;
+}
+
 bool index_probe(const char *data, size_t length, struct index_head *head)
 {
+        static const char incremental[] = "<ltfsincrementalindex";
         char text[256] = "";
         memcpy(text, data, MIN(length, sizeof(text) - 1));
         int end = 0;
         if (sscanf(text,
                     "<?xml version=\"1.0\" encoding=\"UTF-8\"?> <?reelfs segment=\"%20" G_GUINT64_FORMAT
-                    "\" generation=\"%20" G_GUINT64_FORMAT "\" token=\"%64[0-9a-f]\"?>%n",
+                    "\" generation=\"%20" G_GUINT64_FORMAT "\" token=\"%64[0-9a-f]\"?> %n",
                     &head->segment, &head->generation, head->token, &end) != 3)
                 return false;
+        head->incremental = strncmp(text + end, incremental, sizeof(incremental) - 1) == 0;
         return end > 0 && strlen(head->token) == TOKEN_HEX_LENGTH;
 }

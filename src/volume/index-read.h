@@ -20,6 +20,8 @@ enum given {
         GIVEN_HEAD_NEEDED = GIVEN_UUID | GIVEN_GENERATION | GIVEN_UPDATE_TIME | GIVEN_LOCATION |
                 GIVEN_HIGHEST | GIVEN_ROOT,
 
+        GIVEN_PREVIOUS_INCREMENTAL = 1 << 27,
+
         GIVEN_NAME = 1 << 9,
         GIVEN_LENGTH = 1 << 10,
         GIVEN_READONLY = 1 << 11,
@@ -32,8 +34,10 @@ enum given {
         GIVEN_TARGET = 1 << 18,
         GIVEN_XATTRS = 1 << 19,
         GIVEN_EXTENTS = 1 << 20,
+        GIVEN_DELETED = 1 << 28,
         GIVEN_ENTRY = GIVEN_NAME | GIVEN_LENGTH | GIVEN_READONLY | GIVEN_BTIME | GIVEN_CTIME | GIVEN_MTIME |
-                GIVEN_ATIME | GIVEN_BACKUP_TIME | GIVEN_FILEUID | GIVEN_TARGET | GIVEN_XATTRS | GIVEN_EXTENTS,
+                GIVEN_ATIME | GIVEN_BACKUP_TIME | GIVEN_FILEUID | GIVEN_TARGET | GIVEN_XATTRS |
+                GIVEN_EXTENTS | GIVEN_DELETED,
 
         GIVEN_FILE_OFFSET = 1 << 21,
         GIVEN_START_BLOCK = 1 << 22,
@@ -59,6 +63,8 @@ struct IndexReader {
         XML_Parser parser;
         int error;
         uint64_t fed;
+        bool torn;      /* what was fed is the beginning of a document */
+        bool head_only; /* stops, with -ECANCELED, before the first entry */
 
         const struct element **open; /* elements, outermost first */
         size_t depth, max_depth;
@@ -76,7 +82,8 @@ struct IndexReader {
         char *key, *value;
         size_t value_size;
         bool base64;
-        bool in_segments; /* text is the segment table */
+        bool in_segments;           /* text is the segment table */
+        struct segment_table added; /* by it; until it is complete */
         char line[SEGMENT_LINE_MAX];
         size_t line_length;
 };

@@ -28,6 +28,11 @@ struct writer {
 
 /* ---- Elements. The full form has each on a line of its own. */
 
+static bool is_incremental(const struct writer *w)
+{
+        return w->source->scope != TREE_ALL;
+}
+
 static void end_line(struct writer *w)
 {
         if (!w->source->compact)
@@ -210,7 +215,8 @@ static void write_segments(struct writer *w)
 static void write_root_xattrs(struct writer *w)
 {
         char text[POSIX_TEXT_MAX];
-        write_label(w);
+        if (!is_incremental(w))
+                write_label(w);
         posix_defaults_to_text(&w->defaults, text);
         write_xattr(w, KEY_DEFAULTS, text, strlen(text));
         write_segments(w);
@@ -326,26 +332,32 @@ static void write_readonly(struct writer *w, const struct tree_entry *entry)
                 element_bool(w, TAG("readonly"), entry->readonly);
 }
 
-static int enter_directory(struct writer *w, const struct tree_entry *entry)
+static int enter_directory(struct writer *w, const struct tree_entry *entry, bool changed)
 {
         bool root = entry->name[0] == '\0';
+        int r = 0;
         open_group(w, TAG("directory"));
         element_name(w, TAG("name"), root ? w->source->label->name : entry->name);
-        write_readonly(w, entry);
-        write_times(w, entry);
-        element_number(w, TAG("fileuid"), entry->fileuid);
-        w->loss[0] = '\0';
-        int r = write_xattrs(w, entry, root);
+        if (changed || root) {
+                write_readonly(w, entry);
+                write_times(w, entry);
+                element_number(w, TAG("fileuid"), entry->fileuid);
+                w->loss[0] = '\0';
+                r = write_xattrs(w, entry, root);
+        }
         open_group(w, TAG("contents"));
         return r;
 }
 
+/* TREE_NOTE_AGAIN: data of it may still come. */
 static int write_file(struct writer *w, const struct tree_entry *entry)
 {
         size_t n = 0;
         w->loss[0] = '\0';
         w->placed = NULL; /* an array of another file may have been there */
+        uint64_t cut = w->result->cut;
         uint64_t length = S_ISREG(entry->attr.mode) ? known_length(w, entry, &n) : 0;
+        bool more = w->result->cut > cut && !w->loss[0];
         open_group(w, TAG("file"));
         element_name(w, TAG("name"), entry->name);
         element_number(w, TAG("length"), length);
@@ -359,18 +371,18 @@ static int write_file(struct writer *w, const struct tree_entry *entry)
                 element_name(w, TAG("symlink"), entry->target);
         write_extents(w, entry, n);
         close_tag(w, TAG("file"));
-        return r;
+        return r < 0 ? r : more ? TREE_NOTE_AGAIN : 0;
 }
 
-static int on_enter(void *ctx, const struct tree_entry *entry)
+static int on_enter(void *ctx, const struct tree_entry *entry, bool changed)
 {
         struct writer *w = ctx;
         const struct volume_progress *progress = w->source->progress;
         if (progress && w->result->names % PROGRESS_NAMES == 0)
                 progress->report(progress->ctx, w->result->names, w->names);
         w->result->names++;
-        int r = S_ISDIR(entry->attr.mode) ? enter_directory(w, entry) : write_file(w, entry);
-        return r < 0 ? r : w->out->error;
+        int r = S_ISDIR(entry->attr.mode) ? enter_directory(w, entry, changed) : write_file(w, entry);
+        return r < 0 || w->out->error == 0 ? r : w->out->error;
 }
 
 static int on_leave(void *ctx, const struct tree_entry *entry)
@@ -378,6 +390,17 @@ static int on_leave(void *ctx, const struct tree_entry *entry)
         struct writer *w = ctx;
         close_tag(w, TAG("contents"));
         close_tag(w, TAG("directory"));
+        return w->out->error;
+}
+
+static int on_gone(void *ctx, const char *name)
+{
+        struct writer *w = ctx;
+        open_group(w, TAG("file"));
+        element_name(w, TAG("name"), name);
+        output_text(w->out, "<deleted/>");
+        end_line(w);
+        close_tag(w, TAG("file"));
         return w->out->error;
 }
 
@@ -389,7 +412,9 @@ static void write_head(struct writer *w)
                 "<?reelfs segment=\"%" G_GUINT64_FORMAT "\" generation=\"%" G_GUINT64_FORMAT
                 "\" token=\"%s\"?>\n",
                 h->segment, h->generation, h->token);
-        output_text(w->out, "<ltfsindex version=\"" INDEX_VERSION "\">");
+        output_text(w->out,
+                is_incremental(w) ? "<ltfsincrementalindex version=\"" INDEX_VERSION_INCREMENTAL "\">"
+                                  : "<ltfsindex version=\"" INDEX_VERSION "\">");
         end_line(w);
         element_text(w, TAG("creator"), h->creator);
         element_text(w, TAG("volumeuuid"), h->uuid);
@@ -398,7 +423,10 @@ static void write_head(struct writer *w)
         element_location(w, TAG("location"), h->block);
         if (h->previous_block)
                 element_location(w, TAG("previousgenerationlocation"), h->previous_block);
-        element_bool(w, TAG("allowpolicyupdate"), false);
+        if (h->previous_incremental)
+                element_location(w, TAG("previousincrementallocation"), h->previous_incremental);
+        if (!is_incremental(w))
+                element_bool(w, TAG("allowpolicyupdate"), false);
         element_number(w, TAG("highestfileuid"), h->highest_fileuid);
 }
 
@@ -449,7 +477,9 @@ static void choose_defaults(struct writer *w)
 
 int index_write(const struct index_source *source, struct output *out, struct index_result *result)
 {
-        static const struct tree_visitor visitor = { .enter = on_enter, .leave = on_leave };
+        static const struct tree_change_visitor visitor = {
+                .enter = on_enter, .leave = on_leave, .gone = on_gone
+        };
         struct writer w = { .source = source, .out = out, .result = result };
         struct tree_counts counts;
         *result = (struct index_result){ 0 };
@@ -457,8 +487,8 @@ int index_write(const struct index_source *source, struct output *out, struct in
         w.names = counts.names;
         choose_defaults(&w);
         write_head(&w);
-        int r = tree_walk(source->tree, &visitor, &w);
-        output_text(out, "</ltfsindex>\n");
+        int r = tree_commit_walk(source->tree, source->scope, &visitor, &w);
+        output_text(out, is_incremental(&w) ? "</ltfsincrementalindex>\n" : "</ltfsindex>\n");
         if (r == 0 && source->progress)
                 source->progress->report(source->progress->ctx, result->names, MAX(result->names, w.names));
         return r < 0 ? r : out->error;

@@ -174,13 +174,15 @@ static int write_label(Tape *tape, const char *data, size_t length, uint32_t blo
         return tape_write(tape, &(struct iovec){ padded, size }, 1, &written, NULL);
 }
 
-int labels_write(Tape *tape, const struct label *label, uint64_t *content)
+int labels_write(Tape *tape, const struct label *label, bool overwrite, uint64_t *content)
 {
         char vol1[VOL1_LENGTH];
         g_autofree char *xml = label_to_xml(label);
         vol1_encode(label->volume_id, vol1);
         *content = 2;
         int r = tape_rewind(tape);
+        if (r == 0 && overwrite)
+                r = tape_allow_overwrite(tape);
         if (r == 0)
                 r = write_label(tape, vol1, sizeof(vol1), label->block_length, content);
         if (r == 0)

@@ -34,16 +34,18 @@ static uint64_t position_of(void *ctx, const struct tree_extent *first)
                                                                     : MIN(bytes, UINT64_MAX - 1);
 }
 
+void volume_sort_tree(Volume *v, Tree *tree)
+{
+        tree_sort(tree, position_of, v);
+}
+
 /* The state that the next index is compared with. */
 static void note_loaded(Volume *v, Tree *tree)
 {
-        struct tree_counts counts;
-        tree_sort(tree, position_of, v);
-        tree_get_counts(tree, &counts);
+        volume_sort_tree(v, tree);
         v->tree = tree;
         v->tree_changes = tree_changes(tree);
         v->end_at_index = v->end;
-        v->last = (struct index_size){ v->info.index_length, counts.names, counts.memory, v->segments.n };
 }
 
 int volume_load(Tape *tape, bool read_only, enum volume_hint hint, Volume **ret, Tree **tree,
@@ -73,13 +75,28 @@ int volume_load(Tape *tape, bool read_only, enum volume_hint hint, Volume **ret,
         return 0;
 }
 
-int volume_open(Tape *tape, bool read_only, Volume **ret, Tree **tree)
+int volume_open_with(
+        Tape *tape, bool read_only, const struct volume_progress *progress, Volume **ret, Tree **tree)
 {
         char why[VOLUME_WHY_MAX];
-        int r = volume_load(tape, read_only, read_only ? HINT_TRUSTED : HINT_VERIFIED, ret, tree, why);
+        g_autoptr(Volume) v = NULL;
+        g_autoptr(Tree) t = NULL;
+        int r = volume_load(tape, read_only, read_only ? HINT_TRUSTED : HINT_VERIFIED, &v, &t, why);
         if (r < 0)
                 return why[0] ? log_error(r, "%s: %s", tape_address(tape), why) : r;
-        if ((*ret)->info.read_only_reason[0])
-                log_warning("%s: %s", tape_address(tape), (*ret)->info.read_only_reason);
+        if (!read_only && volume_is_recoverable(v)) {
+                r = volume_recover(v, t, progress);
+                if (r < 0)
+                        return r;
+        }
+        if (v->info.read_only_reason[0])
+                log_warning("%s: %s", tape_address(tape), v->info.read_only_reason);
+        *ret = g_steal_pointer(&v);
+        *tree = g_steal_pointer(&t);
         return 0;
+}
+
+int volume_open(Tape *tape, bool read_only, Volume **ret, Tree **tree)
+{
+        return volume_open_with(tape, read_only, NULL, ret, tree);
 }

@@ -7,16 +7,8 @@
 #include <sys/stat.h>
 
 #include <reelfs/acl.h>
-#include <reelfs/pack.h>
 
-#define NS INT64_C(1000000000)
-
-/* IEEE Std 1003.1, ustar Header Block */
-struct header {
-        char name[100], mode[8], uid[8], gid[8], size[12], mtime[12], chksum[8], typeflag, linkname[100],
-                magic[6], version[2], uname[32], gname[32], devmajor[8], devminor[8], prefix[155], pad[12];
-};
-G_STATIC_ASSERT(sizeof(struct header) == PACK_UNIT);
+#include "pack-format.h"
 
 /* ---- Headers */
 
@@ -33,14 +25,10 @@ static void put_octal(char *field, size_t size, uint64_t value)
 
 static void finish_header(struct header *h)
 {
-        const uint8_t *bytes = (const uint8_t *)h;
-        unsigned sum = 0;
         memcpy(h->magic, "ustar", sizeof(h->magic));
         memcpy(h->version, "00", sizeof(h->version));
-        memset(h->chksum, ' ', sizeof(h->chksum));
-        for (size_t i = 0; i < sizeof(*h); i++)
-                sum += bytes[i];
-        put_octal(h->chksum, sizeof(h->chksum) - 1, sum);
+        h->chksum[sizeof(h->chksum) - 1] = ' ';
+        put_octal(h->chksum, sizeof(h->chksum) - 1, header_sum(h));
 }
 
 static void fill_up(GByteArray *out, size_t size)
@@ -110,20 +98,14 @@ static uint16_t get16(const uint8_t *p)
  * it from the kernel; what is not known here is left out. */
 static void put_acl(GByteArray *out, const char *key, const uint8_t *acl, size_t size)
 {
-        static const struct {
-                uint16_t tag;
-                const char *name;
-                bool named;
-        } tags[] = { { 0x01, "user:", false }, { 0x02, "user:", true }, { 0x04, "group:", false },
-                { 0x08, "group:", true }, { 0x10, "mask:", false }, { 0x20, "other:", false } };
         g_autoptr(GString) text = g_string_new(NULL);
         for (size_t at = 4; at + 8 <= size; at += 8) {
                 unsigned permissions = get16(acl + at + 2);
-                for (size_t i = 0; i < G_N_ELEMENTS(tags); i++) {
-                        if (tags[i].tag != get16(acl + at))
+                for (size_t i = 0; i < G_N_ELEMENTS(acl_tags); i++) {
+                        if (acl_tags[i].tag != get16(acl + at))
                                 continue;
-                        g_string_append_printf(text, "%s%s", text->len ? "," : "", tags[i].name);
-                        if (tags[i].named)
+                        g_string_append_printf(text, "%s%s", text->len ? "," : "", acl_tags[i].name);
+                        if (acl_tags[i].named)
                                 g_string_append_printf(text, "%" PRIu32,
                                         get16(acl + at + 4) | (uint32_t)get16(acl + at + 6) << 16);
                         g_string_append_printf(text, ":%c%c%c", permissions & 4 ? 'r' : '-',

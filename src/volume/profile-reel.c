@@ -11,6 +11,7 @@ const struct profile profile_reel = {
         .name = "reel",
         .partition = "a",
         .compact_index = true,
+        .incremental = true,
         .end_segment = reel_end_segment,
         .find_index = reel_find_index,
 };

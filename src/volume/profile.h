@@ -7,6 +7,7 @@ struct profile {
         const char *name;      /* in the XML label */
         const char *partition; /* that data and indexes are in */
         bool compact_index;    /* elements that equal their default are left out of the index */
+        bool incremental;      /* an index may say what has changed only */
         /* (drive) Behind a segment of data. */
         int (*end_segment)(Volume *v);
         /* (drive) Finds the last valid index behind the labels, loads it into v and *tree, and says in v

@@ -202,6 +202,44 @@ int segments_add_line(struct segment_table *table, const char *line, size_t leng
         return 0;
 }
 
+/* Copies the segments of both in the order of their ids. False: one is in both. */
+static bool merge_ids(const struct segment_table *a, const struct segment_table *b, struct segment *to)
+{
+        size_t i = 0, j = 0;
+        while (i < a->n || j < b->n) {
+                if (i < a->n && j < b->n && a->all[i].id == b->all[j].id)
+                        return false;
+                if (j == b->n || (i < a->n && a->all[i].id < b->all[j].id))
+                        *to++ = a->all[i++];
+                else
+                        *to++ = b->all[j++];
+        }
+        return true;
+}
+
+int segments_merge(struct segment_table *table, struct segment_table *added)
+{
+        struct segment_table both = { .n = table->n + added->n };
+        while (both.allocated < both.n) {
+                int r = segments_grow(&both);
+                if (r < 0) {
+                        segments_clear(&both);
+                        return r;
+                }
+        }
+        if (!merge_ids(table, added, both.all)) {
+                segments_clear(&both);
+                return -EUCLEAN;
+        }
+        for (size_t i = 0; i < both.n; i++)
+                if (both.all[i].first_block != 0)
+                        both.on_tape[both.n_on_tape++] = (uint32_t)i;
+        segments_clear(table);
+        segments_clear(added);
+        *table = both;
+        return 0;
+}
+
 static int compare_place(const void *a, const void *b, void *all)
 {
         const struct segment *x = (struct segment *)all + *(const uint32_t *)a;

@@ -43,6 +43,9 @@ void segment_to_line(const struct segment *s, char line[static SEGMENT_LINE_MAX]
 /* Adds what the line (without LF) says, as synced. -EINVAL: not such a line, or ids do not ascend; -ENOMEM.
  */
 int segments_add_line(struct segment_table *table, const char *line, size_t length);
+/* Adds those of added, which is empty then, wherever their ids belong. -EUCLEAN: an id is there already;
+ * -ENOMEM. */
+int segments_merge(struct segment_table *table, struct segment_table *added);
 /* After the last line: puts them in tape order. -EUCLEAN: they overlap, or filemarks do not ascend with
  * blocks. */
 int segments_seal(struct segment_table *table, uint32_t block_length);

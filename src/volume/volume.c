@@ -73,6 +73,8 @@ void volume_get_info(Volume *v, struct volume_info *info)
         autounlock Volume *locked = volume_lock(v);
         *info = v->info;
         info->segments = v->segments.n_on_tape;
+        info->full_index_block = v->chain.full_block;
+        info->incremental_indexes = v->chain.n;
 }
 
 uint32_t volume_block_length(Volume *v)

@@ -159,6 +159,7 @@ static uint64_t write_index(
         const struct index_source source = { .head = &head,
                 .label = &label,
                 .tree = t,
+                .scope = TREE_ALL,
                 .compact = true,
                 .segment = next_segment,
                 .place = place,

@@ -3,9 +3,8 @@
  * then each command is
  *
  *   1 byte   bits 0-1: direction (3: a reset instead); bits 2-3: pieces of the buffer, less one; bit 4: the
- *            CDB has another length than its operation code says; bit 5: from the second initiator
- *   2 bytes  little-endian: length of the buffer
- *   6-16     the CDB
+ *            CDB has another length than its operation code says; bit 5: from the second initiator; bit 6:
+ * the drive loses something of its buffer first 2 bytes  little-endian: length of the buffer 6-16     the CDB
  *
  * and, if it writes, data for at most DATA_MAX bytes of each piece. What can be read in the end can be read
  * from the file by another drive as well. */
@@ -23,6 +22,8 @@ static const struct virtual_cartridge cartridges[] = {
         { .capacity = 64 << 10, .early_warning = 16 << 10, .lacks = VIRTUAL_NO_VARIABLE, .fixed_block = 512 },
         { .capacity = 1 << 20, .lacks = VIRTUAL_NO_ANYTHING & ~VIRTUAL_NO_VARIABLE, .max_transfer = 1000 },
         { .max_transfer = 1 << 20 },
+        { .max_transfer = 1 << 20, .worm = true, .capacity = 64 << 10, .filemark_size = 1000 },
+        { .max_transfer = 1 << 20, .append_only = true, .remains = true, .descriptor_sense = true },
 };
 static char *directory, *paths[G_N_ELEMENTS(cartridges)], *key_texts[G_N_ELEMENTS(cartridges)], *plain_path;
 
@@ -33,7 +34,9 @@ static void remove_directory(void)
         g_unlink(plain_key_file);
         for (size_t i = 0; i < G_N_ELEMENTS(cartridges); i++) {
                 g_autofree char *key_file = g_strconcat(paths[i], ".cartridge", NULL);
+                g_autofree char *remains = g_strconcat(paths[i], ".remains", NULL);
                 g_unlink(key_file);
+                g_unlink(remains);
                 g_unlink(paths[i]);
         }
         g_rmdir(directory);
@@ -98,6 +101,13 @@ static void run(Transport *t, struct input *in)
         if (flags & 0x10)
                 c.cdb_length = c.cdb_length == 16 ? 6 : 16;
         virtual_set_initiator(t, flags & 0x20 ? 2 : 1);
+        if (flags & 0x40)
+                virtual_lose(t,
+                        &(struct virtual_loss){ .objects = c.cdb[2] & 3,
+                                .commands = c.cdb[3] & 3,
+                                .tail = c.cdb[4] & 1 ? VIRTUAL_TAIL_NONE : VIRTUAL_TAIL_END,
+                                .current = c.cdb[4] & 2,
+                                .fence = c.cdb[4] & 4 });
         if (c.direction == 3)
                 return virtual_reset(t);
         for (int i = 0; i < c.iovcnt; i++) {
@@ -134,12 +144,26 @@ static void clear_reservations(struct fixture *f)
 static void make_ready(struct fixture *f)
 {
         virtual_reset(f->t);
+        take_attentions(f);
+        none(f, CDB(0x01, 0, 0, 0, 0, 0)); /* a loss is reported */
         clear_reservations(f);
         none(f, CDB(0, 0, 0, 0, 0, 0));
         if (sense(f) != 0x023a00)
                 return;
         g_assert_cmphex(none(f, CDB(0x1b, 0, 0, 0, 1, 0)), ==, GOOD);
         g_assert_cmphex(none(f, CDB(0, 0, 0, 0, 0, 0)), ==, 0x062800);
+}
+
+/* how: 0 to 15. */
+static void cut_power(struct fixture *f, unsigned how)
+{
+        const struct virtual_cut cut = { .lost = how & 1 ? 1 : 0,
+                .tail = (enum virtual_tail)(how >> 1 & 3),
+                .memory = (enum virtual_memory)(how % 3) };
+        if (how < 8)
+                g_assert_cmpint(virtual_power_cut(f->t, how / 7.0), ==, 0);
+        else
+                g_assert_cmpint(virtual_cut(f->t, &cut), ==, 0);
 }
 
 /* The same file in a drive that lacks nothing. expected: what is to be there, or NULL. */
@@ -170,7 +194,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         for (unsigned i = 0; i < COMMANDS_MAX && in.left > 0; i++)
                 run(f.t, &in);
         if (first & 0x80) {
-                g_assert_cmpint(virtual_power_cut(f.t, (first >> 3 & 15) / 15.0), ==, 0);
+                cut_power(&f, first >> 3 & 15);
         } else if (!cartridges[which].lacks) {
                 content = g_byte_array_new();
                 make_ready(&f);

@@ -2,8 +2,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """seeds.py NAME DIRECTORY: writes the seeds of a fuzz target whose input is binary into the directory. The
 formats are told at the top of each fuzz-NAME.c."""
+import io
 import struct
 import sys
+import tarfile
 from pathlib import Path
 
 NO_ID = 0xffffffff
@@ -86,6 +88,23 @@ def second(commands):
     return bytes((commands[0] | 0x20,)) + commands[1:]
 
 
+def losing(commands):
+    """The same command, before which the drive loses something of its buffer: what, says its CDB."""
+    return bytes((commands[0] | 0x40,)) + commands[1:]
+
+
+def power_cut(cartridge, how):
+    """The first byte of a run that ends so."""
+    first = 0x80 | how << 3
+    return next(n for n in range(first, first + 8) if n % 7 == cartridge)
+
+
+def select_page(*page):
+    """A mode page of 32 bytes, with subpage, by MODE SELECT(10)."""
+    parameters = bytes((0, 0, 0, 0x10, 0, 0, 0, 0)) + bytes(page).ljust(32, b"\0")
+    return command(OUT, 40, (0x55, 0x10) + (0,) * 6 + (40, 0), parameters)
+
+
 def be24(number):
     return struct.pack(">I", number)[1:]
 
@@ -161,7 +180,7 @@ def cdb_seeds():
     request_sense = command(IN, 252, (3, 1, 0, 0, 252, 0))
     descriptor_sense = bytes((0, 0, 0x10, 0, 0x0a, 0x0a, 4) + (0,) * 9)
     load, unload, prevent, allow = plain(0x1b, 0, 0, 0, 1), plain(0x1b), plain(0x1e, 0, 0, 0, 1), plain(0x1e)
-    unlimited, power_cut = 4, 0x80 | 7 << 3
+    unlimited, worm, append_only = 4, 5, 6
     runs = (
         (0, write, rewind, transfer(READ, 0, 80, 80), transfer(READ, 0, 9, 9), any_block, any_block, position),
         (0, write, space6(1, -1), space6(0, -1), space6(0, 2), space6(1, -2), space6(3, 0), position),
@@ -172,7 +191,7 @@ def cdb_seeds():
         (1, ready, block, filemark, rewind),
         (2, ready, transfer(WRITE, 1, 2, 1024), filemark, rewind, transfer(READ, 1, 4, 2048)),
         (3, ready, block, position, locate(0x92, 0), mode_sense),
-        (power_cut, write, block, block, block, filemark),
+        (power_cut(unlimited, 3), write, block, block, block, filemark),
         (unlimited, inquiry, command(IN, 96, (0x12, 1, 0x83, 0, 96, 0)), command(IN, 96, (0x12, 1, 0x80, 0, 96, 0)),
          command(IN, 96, (0x12, 1, 0, 0, 96, 0)), request_sense, mode_sense, log_sense, limits, luns, request_sense),
         (unlimited, ready, command(OUT, 16, (0x15, 0x10, 0, 0, 16, 0), descriptor_sense), plain(0x10, 0xff), rewind,
@@ -203,11 +222,54 @@ def cdb_seeds():
          command(OUT, 72, (0xa4, 0x1d, 1) + (0,) * 6 + (72, 0, 0), order, pieces=2),
          report((0xa3, 0x1d, 0, 0, 0, 8) + (0,) * 3 + (96, 0, 0), 96)),
     )
+    allow_overwrite = command(NONE, 0, struct.pack(">BBBBQI", 0x82, 0, 1, 0, 0, 0))
+    protection, extension = (0x4a, 0xf0, 0, 0x1c, 2, 4, 0xc0), (0x50, 1, 0, 0x1c, 0, 0x10, 0, 1)
+    pages = command(IN, 224, (0x5a, 0, 0x3f, 0xff) + (0,) * 4 + (224, 0))
+    checked = b"123456789" + struct.pack("<I", 0xE3069283)
+    runs += (
+        (worm, write, rewind, block, space6(3, 0), space6(1, -1), filemark, pages, plain(0x10, 0, 0, 0, 80)),
+        (append_only, write, rewind, block, allow_overwrite, block, filemark, select_page(*extension[:5]), rewind, block),
+        (unlimited, ready, select_page(*extension), pages, block, rewind, block, allow_overwrite),
+        (unlimited, ready, select_page(*protection), command(OUT, 13, (WRITE, 0, 0, 0, 13, 0), checked),
+         command(OUT, 13, (WRITE, 0, 0, 0, 13, 0), checked[::-1]), select_block_length(13),
+         command(OUT, 26, (WRITE, 1, 0, 0, 2, 0), checked * 2, pieces=3), rewind, transfer(READ, 0, 13, 13, pieces=2),
+         transfer(READ, 1, 2, 26), any_block),
+        (unlimited, write, block, block, losing(plain(0x10, 0, 2, 0, 2)), block, rewind, any_block),
+        (unlimited, write, block, losing(transfer(WRITE, 0, 0x10205, 80)), block, block, ready, plain(0x1b)),
+    )
+    runs += tuple((power_cut(append_only, how), write, block, rewind, allow_overwrite, odd, flush, odd, block)
+                  for how in range(8, 16))
     for cartridge, *commands in runs:
         yield bytes((cartridge,)) + b"".join(commands)
 
 
-SEEDS = {"acl": acl_seeds, "attribute": attribute_seeds, "sense": sense_seeds, "tap": tap_seeds, "cdb": cdb_seeds}
+def pack_member(archive, name, data=b"", link=None, **records):
+    info = tarfile.TarInfo(name)
+    info.type = tarfile.LNKTYPE if link else tarfile.REGTYPE
+    info.linkname = link or ""
+    info.size = len(data)
+    info.mode, info.uid, info.gid = 0o4751, 1000, 4000000000
+    info.pax_headers = {"mtime": "1500000000.123456789", "atime": "-1.5", "ctime": "0.000000007", **records}
+    archive.addfile(info, io.BytesIO(data))
+
+
+def pack_seeds():
+    head = {"REELFS.volumeuuid": "6b8e623e-02a4-4dbb-b9e5-445d09750077", "REELFS.segment": "17",
+            "REELFS.generation": "3", "REELFS.token": "0123456789abcdef" * 4}
+    for headers in head, {}:
+        out = io.BytesIO()
+        with tarfile.open(fileobj=out, mode="w", format=tarfile.PAX_FORMAT, pax_headers=headers) as archive:
+            pack_member(archive, "directory/file", b"some data")
+            pack_member(archive, "other", link="directory/file")
+            pack_member(archive, "n" * 200, b"x" * 600, **{"SCHILY.xattr.user.text": "some=text"})
+            pack_member(archive, "gr\u00f6\u00dfe", **{
+                "SCHILY.acl.access": "user::rw-,user:12345:rwx,group::r--,mask::rwx,other::--x"})
+        yield out.getvalue()
+        yield out.getvalue()[:3000]
+
+
+SEEDS = {"acl": acl_seeds, "attribute": attribute_seeds, "pack": pack_seeds,
+         "sense": sense_seeds, "tap": tap_seeds, "cdb": cdb_seeds}
 
 
 def main():

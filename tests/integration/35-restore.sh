@@ -41,6 +41,16 @@ diff "$work/expected" "$work/found"
 cmp "$work/source/large" "$work/some/large"
 [[ $work/some/large -ef $work/some/directory/below/hard-link ]] || fail "a hard link became a file of its own"
 expect_failure 1 'no-such: is not on the tape' "$REELFS" restore "$tape" "$work/none" no-such
+[[ ! -e $work/none ]] || fail "a directory was made for a path that does not exist"
+[[ $("$REELFS" restore "$tape" "$work/one" short) == "1 file, "* ]] || fail "one file is not said to be one"
+mkdir "$work/few"
+"$REELFS" restore -q "$tape" "$work/few" symlink dangling empty fifo null many/
+[[ $("$REELFS" restore --resume "$tape" "$work/few" symlink dangling empty fifo null many/) == "0 files, 0 B "*"305 files were complete already" ]] ||
+    fail "what is there is made again"
+ln -sf elsewhere "$work/few/symlink"
+[[ $("$REELFS" restore --resume "$tape" "$work/few" symlink) == "1 file, "* ]] || fail "a changed link stays"
+[[ $(readlink "$work/few/symlink") == short ]] || fail "a changed link stays"
+"$REELFS" restore -v "$tape" "$work/verbose" short 2>&1 | grep -q 'sense 0' && fail "a filemark is told as sense"
 
 note "links planted in the target are not followed"
 mkdir "$work/planted" "$work/elsewhere"

@@ -43,8 +43,22 @@ assert status["pool"] > 0 and 0 < status["remaining"] < status["capacity"] and s
 assert "write_rate" in status and "stops" in status and status["queued_reads"] == 0, status
 END
 
+note "what is in effect"
+grep -Eq '^  in effect +(reserved huge|transparent huge|small) pages, writes up to 1.0 MiB, [0-9]+ workers' "$work/status" ||
+    fail "not in $(<"$work/status")"
+[[ $(figure max_write) -eq 1048576 && $(figure workers) -ge 2 && $(figure pool_pages) =~ ^(reserved|transparent|small)$ ]]
+unmount_tape >/dev/null
+# As for who may not lock memory.
+(
+    ulimit -l 64
+    setpriv --bounding-set -ipc_lock --inh-caps -ipc_lock "$REELFS" mount -o commit=0 "$tape" "$mnt" >/dev/null 2>"$work/warning"
+)
+grep -Eq 'buffer of 256 MiB cannot be locked in memory, .*raise the limit.* 64 KiB' "$work/warning" || fail "warning: $(<"$work/warning")"
+[[ $(figure pool_pinned) -eq 0 ]] || fail "the pool is said to be pinned"
+"$REELFS" status "$mnt" | grep -q 'pool .*, not pinned' || fail "status does not say that the pool is not pinned"
+
 note "attributes: of the root, not listed, not to be set"
-getfattr --absolute-names --only-values -n user.reelfs.status "$mnt" | grep -qx 'commits=1'
+getfattr --absolute-names --only-values -n user.reelfs.status "$mnt" | grep -qx 'commits=0'
 [[ -z $(getfattr --absolute-names -d -m - "$mnt") ]] || fail "the attributes are listed"
 for name in status.nosuch status. statusx; do
     if getfattr -n "user.reelfs.$name" "$mnt" >/dev/null 2>&1; then fail "there is $name"; fi

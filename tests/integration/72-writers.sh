@@ -10,7 +10,7 @@ format_tape
 printf '[test]\ndiscard=true\n' >>"$tape.cartridge"
 mount_tape
 pids=()
-for i in 1 2 3; do
+for i in {1..8}; do
     dd if=/dev/zero of="$mnt/$i" bs=1M count=300 status=none &
     pids+=($!)
 done
@@ -30,5 +30,5 @@ def files(thing):
         for each in thing.values():
             yield from files(each)
 found = [len(f["extents"]) for f in files(json.load(open(sys.argv[1]))) if f["extents"]]
-assert len(found) == 3 and max(found) <= 3, found
+assert len(found) == 8 and max(found) <= 3, found
 PYTHON

@@ -72,17 +72,43 @@ static inline int append(void *ctx, const char *data, size_t length)
         return 0;
 }
 
-static inline GString *encode_with(
-        Tree *tree, struct segment_table *table, bool compact, struct index_result *result)
+/* Segments for a table, but for those that another one has already. */
+struct encode_segments {
+        const struct segment_table *all, *known;
+};
+
+static inline bool next_unknown_segment(void *ctx, uint64_t after, struct segment *s)
+{
+        const struct encode_segments *e = ctx;
+        do {
+                if (!next_segment((void *)e->all, after, s))
+                        return false;
+                after = s->id;
+        } while (e->known && segments_find(e->known, s->id));
+        return true;
+}
+
+static inline void place_all(void *ctx, const struct tree_extent *e, struct index_place *p)
+{
+        const struct encode_segments *segments = ctx;
+        place((void *)segments->all, e, p);
+}
+
+/* scope: what of the tree; known: the segments that need not be told, or NULL. */
+static inline GString *encode_scope(Tree *tree, enum tree_scope scope, const struct segment_table *table,
+        const struct segment_table *known, bool compact, struct index_result *result)
 {
         char buf[100]; /* small, so that every element crosses its end somewhere */
         GString *text = g_string_new(NULL);
+        struct encode_segments segments = { table, known };
         struct index_head head = { .segment = 6,
                 .creator = "me & you",
                 .generation = 7,
                 .update_time = 1234567890123456789,
                 .block = 119,
                 .previous_block = 4,
+                .incremental = scope != TREE_ALL,
+                .previous_incremental = scope == TREE_SINCE_LAST ? 18 : 0,
                 .highest_fileuid = tree_highest_fileuid(tree) };
         memcpy(head.uuid, test_label.uuid, sizeof(head.uuid));
         memset(head.token, 'a', TOKEN_HEX_LENGTH);
@@ -90,14 +116,21 @@ static inline GString *encode_with(
         const struct index_source source = { .head = &head,
                 .label = &test_label,
                 .tree = tree,
+                .scope = scope,
                 .compact = compact,
-                .segment = next_segment,
-                .place = place,
-                .ctx = table };
+                .segment = next_unknown_segment,
+                .place = place_all,
+                .ctx = &segments };
         g_assert_cmpint(index_write(&source, &out, result), ==, 0);
         g_string_append_len(text, buf, (gssize)out.used);
         g_assert_cmpuint(text->len, ==, out.total);
         return text;
+}
+
+static inline GString *encode_with(
+        Tree *tree, struct segment_table *table, bool compact, struct index_result *result)
+{
+        return encode_scope(tree, TREE_ALL, table, NULL, compact, result);
 }
 
 static inline GString *encode(Tree *tree, bool compact)
@@ -113,15 +146,14 @@ static inline GString *encode(Tree *tree, bool compact)
 
 /* ---- Decoding */
 
-/* Pieces of this size; 0: of random sizes. why (may be NULL): of a failure. */
-static inline int decode(
-        const char *text, size_t length, size_t piece, Tree **tree, struct index_head *head, char **why)
+/* Pieces of this size; 0: of random sizes. why (may be NULL): of a failure. An incremental index is applied
+ * to tree and table; both are as they may be after an error. */
+static inline int decode_into(struct segment_table *table, Tree *tree, const char *text, size_t length,
+        size_t piece, struct index_head *head, char **why)
 {
-        struct segment_table table = { 0 };
         IndexReader *r;
         struct index_head unwanted;
-        *tree = tree_new();
-        g_assert_cmpint(index_reader_new(BLOCK, &table, *tree, &r), ==, 0);
+        g_assert_cmpint(index_reader_new(BLOCK, table, tree, &r), ==, 0);
         int error = 0;
         while (length > 0 && error == 0) {
                 size_t wanted = piece ? piece : (size_t)g_random_int_range(1, 300), n = MIN(length, wanted);
@@ -134,6 +166,40 @@ static inline int decode(
         if (why)
                 *why = g_strdup(index_reader_why(r));
         index_reader_free(r);
+        return error;
+}
+
+static inline int decode(
+        const char *text, size_t length, size_t piece, Tree **tree, struct index_head *head, char **why)
+{
+        struct segment_table table = { 0 };
+        *tree = tree_new();
+        int error = decode_into(&table, *tree, text, length, piece, head, why);
         segments_clear(&table);
         return error;
+}
+
+/* ---- A tree that incremental indexes change */
+
+/* Segments as make_table has them. */
+static inline Tree *make_base(struct segment_table *table)
+{
+        struct tree_attr a;
+        Tree *t = tree_new();
+        make_table(table);
+        uint64_t d = make_dir(t, TREE_ROOT, "d"), e = make_dir(t, d, "e"), f = make_file(t, e, "f");
+        make_file(t, d, "empty");
+        make(t, TREE_ROOT, "l", S_IFLNK | 0777, "target", 0);
+        put_extent(t, f, 0, 100, 2, 0);
+        put_extent(t, f, 200, 50, 5, 5000);
+        g_assert_cmpint(tree_link(t, f, d, "g", 1, &a), ==, 0);
+        tree_unref(t, f, 1);
+        g_assert_cmpint(tree_xattr_set(t, f, "user.b", "\x00\x01", 2, 0, 1), ==, 0);
+        const struct tree_attr root = { .times = { 1, 2, 3, 4 } };
+        g_assert_cmpint(
+                tree_setattr(t, TREE_ROOT, TREE_SET_BTIME | TREE_SET_MTIME | TREE_SET_CTIME | TREE_SET_ATIME,
+                        &root, NULL),
+                ==, 0);
+        g_string_free(encode(t, true), TRUE); /* its log begins here */
+        return t;
 }

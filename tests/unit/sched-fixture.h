@@ -15,6 +15,8 @@
 #include <reelfs/util.h>
 #include <reelfs/virtual.h>
 
+#include "compass.h"
+
 #define BLOCK (64 << 10)
 #define POOL (8 << 20)
 
@@ -22,6 +24,7 @@ struct fixture {
         char *dir, *path;
         struct sched_options options; /* buffer 0: POOL */
         const char *faults;           /* from the next mount on */
+        struct compass compass;       /* in front of the drive */
         Transport *drive;             /* for virtual_statistics */
         Tape *tape;
         Volume *volume;
@@ -39,7 +42,8 @@ static inline void mount_volume(struct fixture *fx)
         Transport *t;
         g_assert_cmpint(virtual_open(fx->path, false, &fx->drive), ==, 0);
         g_assert_cmpint(fault_wrap(fx->drive, fx->faults ?: "", "test", &t), ==, 0);
-        g_assert_cmpint(tape_open(t, fx->path, &fx->tape), ==, 0);
+        fx->compass = (struct compass){ .transport.ops = &compass_ops, .under = t };
+        g_assert_cmpint(tape_open(&fx->compass.transport, fx->path, &fx->tape), ==, 0);
         g_assert_cmpint(volume_open(fx->tape, false, &fx->volume, &fx->tree), ==, 0);
         struct sched_options o = fx->options;
         o.buffer = o.buffer ?: POOL;

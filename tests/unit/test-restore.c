@@ -2,67 +2,16 @@
 /* The order in which a restore reads the tape, and what it makes of a target. */
 #include <fcntl.h>
 #include <glib/gstdio.h>
-#include <scsi/sg_unaligned.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <reelfs/restore.h>
 
 #include "../../src/restore/private.h"
+#include "compass.h"
 #include "volume-rig.h"
 
 #define FILLER ((size_t)40 << 20)
-
-/* A transport in front of the drive that notes where it is sent. */
-struct compass {
-        Transport transport; /* first */
-        Transport *under;
-        unsigned forward, backward, orders;
-        GArray *places; /* uint64_t */
-};
-
-static uint64_t place(Transport *t)
-{
-        uint8_t answer[20] = { 0 };
-        struct iovec iov = { answer, sizeof(answer) };
-        struct transport_command c = { .cdb = { 0x34 },
-                .cdb_length = 10,
-                .direction = TRANSPORT_IN,
-                .iov = &iov,
-                .iovcnt = 1,
-                .timeout_s = 60 };
-        g_assert_cmpint(transport_execute(t, &c), ==, 0);
-        g_assert_cmpuint(c.status, ==, 0);
-        return sg_get_unaligned_be32(answer + 4);
-}
-
-static int compass_execute(Transport *t, struct transport_command *c)
-{
-        struct compass *w = (struct compass *)t;
-        bool moves = c->cdb[0] == 0x92 || c->cdb[0] == 0x11 || c->cdb[0] == 0x01; /* LOCATE, SPACE, REWIND */
-        uint64_t from = moves ? place(w->under) : 0;
-        int r = transport_execute(w->under, c);
-        w->orders += c->cdb[0] == 0xa4;
-        if (moves) {
-                uint64_t to = place(w->under);
-                *(to < from ? &w->backward : &w->forward) += 1;
-                g_array_append_val(w->places, to);
-        }
-        return r;
-}
-
-static void compass_limits(Transport *t, struct transport_limits *limits)
-{
-        transport_limits(((struct compass *)t)->under, limits);
-}
-
-static void compass_close(Transport *t)
-{
-        transport_close(((struct compass *)t)->under);
-}
-
-static const struct transport_ops compass_ops = { compass_execute, compass_limits, NULL, NULL,
-        compass_close };
 
 struct fixture {
         struct rig rig;
@@ -86,6 +35,7 @@ static void reopen(struct fixture *f)
         g_assert_cmpint(rig_commit(&f->rig), ==, 0);
         rig_unload(&f->rig);
         f->compass = (struct compass){ .transport.ops = &compass_ops,
+                .follows = true,
                 .places = g_array_new(FALSE, FALSE, sizeof(uint64_t)) };
         g_assert_cmpint(virtual_open(f->rig.path, false, &f->compass.under), ==, 0);
         g_assert_cmpint(tape_open(&f->compass.transport, "test", &f->rig.tape), ==, 0);

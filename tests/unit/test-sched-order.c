@@ -99,30 +99,59 @@ static void note_done(void *ctx, int error, const struct iovec *iov, int iovcnt)
         tell(&w->answer, error);
 }
 
-/* Requests that wait together are served ascending from where the tape is, in whatever order they came. */
-static void test_ascending(struct fixture *fx, const void *data)
+/* Asks for something in the midst of each file, and gives back in which order the answers came. The first one
+ * keeps the drive busy until all are there. */
+static void read_waiting(
+        struct fixture *fx, const unsigned asked[FILES], bool contrary, unsigned order[FILES])
 {
-        static const unsigned asked[FILES] = { 0, 3, 1, 2 };
         struct waiting w[FILES];
         SchedFile *files[FILES];
-        unsigned order[FILES], n = 0;
+        unsigned n = 0;
         write_files(fx);
         fx->faults = SLOW_LOCATE;
         remount(fx);
+        fx->compass.contrary = contrary;
         for (unsigned i = 0; i < FILES; i++) {
                 g_autofree char *name = g_strdup_printf("f%u", asked[i]);
                 files[i] = open_name(fx, name);
                 w[i] = (struct waiting){ order, &n, asked[i], ANSWER };
         }
-        /* The first one keeps the drive busy until all are there; all are in the midst of their files. */
         for (unsigned i = 0; i < FILES; i++)
                 sched_read(files[i], FILE_SIZE / 2, 1000, note_done, &w[i]);
         for (unsigned i = 0; i < FILES; i++) {
                 g_assert_cmpint(wait_answer(&w[i].answer), ==, 0);
                 sched_release(files[i]);
         }
+}
+
+/* Requests that wait together are served ascending from where the tape is, in whatever order they came. */
+static void test_ascending(struct fixture *fx, const void *data)
+{
+        unsigned order[FILES];
+        read_waiting(fx, (unsigned[FILES]){ 0, 3, 1, 2 }, false, order);
+        g_assert_cmpmem(order, sizeof(order), ((unsigned[]){ 0, 1, 2, 3 }), sizeof(order));
+        g_assert_cmpuint(fx->compass.orders, ==, 0);
+}
+
+/* A drive that knows its ways better has them served in its order, and is asked once. */
+static void test_advised(struct fixture *fx, const void *data)
+{
+        unsigned order[FILES], waited[FILES], n = 0;
+        read_waiting(fx, (unsigned[FILES]){ 0, 3, 1, 2 }, true, order);
         for (unsigned i = 0; i < FILES; i++)
-                g_assert_cmpuint(order[i], ==, i);
+                if (order[i] != 0) /* which may have gone ahead */
+                        waited[n++] = order[i];
+        g_assert_cmpmem(waited, n * sizeof(*waited), ((unsigned[]){ 3, 2, 1 }), 3 * sizeof(*waited));
+        g_assert_cmpuint(fx->compass.orders, ==, 1);
+}
+
+/* Two places are too few to ask about. */
+static void test_not_advised(struct fixture *fx, const void *data)
+{
+        unsigned order[FILES];
+        read_waiting(fx, (unsigned[FILES]){ 0, 3, 0, 3 }, true, order);
+        g_assert_cmpuint(order[FILES - 1], ==, 3);
+        g_assert_cmpuint(fx->compass.orders, ==, 0);
 }
 
 /* Small files in the order of the tape, an index between them: one run, without going back. */
@@ -143,6 +172,41 @@ static void test_small_in_order(struct fixture *fx, const void *data)
                 check_file(fx, name, SIZE, i);
         }
         g_assert_cmpuint(locates(fx) - before, <=, 3);
+}
+
+/* ---- Reading beside writing */
+
+static void *write_one(void *arg)
+{
+        struct caller *c = arg;
+        static uint8_t piece[100000];
+        SchedFile *f = open_name(c->fx, "written");
+        for (unsigned i = 0; i < 300; i++) {
+                g_assert_cmpint(write_at(f, (uint64_t)i * sizeof(piece), piece, sizeof(piece)), ==, 0);
+                g_usleep(5000);
+        }
+        sched_release(f);
+        return NULL;
+}
+
+/* Four readers, and a writer who fills the pool several times: the tape does not turn for each request. */
+static void test_beside(struct fixture *fx, const void *data)
+{
+        pthread_t writer;
+        struct caller caller = { fx, 0 };
+        write_files(fx);
+        fx->faults = SLOW_LOCATE;
+        remount(fx);
+        new_file(fx, "written");
+        fx->compass.turns = 0;
+        int64_t start = monotonic_ns();
+        g_assert_cmpint(pthread_create(&writer, NULL, write_one, &caller), ==, 0);
+        while (monotonic_ns() - start < INT64_C(1500000000))
+                run_callers(fx, FILES, read_one);
+        pthread_join(writer, NULL);
+        /* Some 170 if whoever asks has the tape at once. */
+        g_test_message("%u turns", fx->compass.turns);
+        g_assert_cmpuint(fx->compass.turns, <=, 40);
 }
 
 /* ---- Writing */
@@ -177,10 +241,14 @@ static void set_up_slow_source(struct fixture *fx, const void *data)
 
 int main(int argc, char **argv)
 {
+        static const struct virtual_cartridge lacking = { .lacks = VIRTUAL_NO_ORDER };
         g_test_init(&argc, &argv, NULL);
 #define ADD(name, up, test) g_test_add("/sched-order/" name, struct fixture, NULL, up, test, tear_down)
         ADD("four-readers", set_up, test_four_readers);
-        ADD("ascending", set_up, test_ascending);
+        g_test_add("/sched-order/ascending", struct fixture, &lacking, set_up, test_ascending, tear_down);
+        ADD("advised", set_up, test_advised);
+        ADD("not-advised", set_up, test_not_advised);
+        ADD("beside", set_up, test_beside);
         ADD("small-in-order", set_up, test_small_in_order);
         ADD("gather", set_up_slow_source, test_gather);
         return g_test_run();

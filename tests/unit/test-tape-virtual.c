@@ -37,10 +37,14 @@ static void count_errors(void *ctx, int priority, const char *text)
         g_strlcpy(r->message, text, sizeof(r->message));
 }
 
+static bool protect; /* with logical block protection, where the drive has it */
+
 static void rig_mount(struct rig *r)
 {
         g_assert_cmpint(virtual_open(r->path, false, &r->transport), ==, 0);
         g_assert_cmpint(tape_open(r->transport, r->path, &r->tape), ==, 0);
+        int error = protect ? tape_set_protection(r->tape, true) : 0;
+        g_assert_true(error == 0 || error == -EOPNOTSUPP);
 }
 
 static struct rig *rig_new(const struct virtual_cartridge *cartridge)
@@ -395,6 +399,33 @@ static void test_power_cut(gconstpointer data)
         rig_free(r);
 }
 
+static void with_protection(void (*test)(gconstpointer data), gconstpointer data)
+{
+        protect = true;
+        test(data);
+        protect = false;
+}
+
+static void test_any_order_protected(gconstpointer data)
+{
+        with_protection(test_any_order, data);
+}
+
+static void test_end_of_medium_protected(gconstpointer data)
+{
+        with_protection(test_end_of_medium, data);
+}
+
+static void test_load_unload_protected(gconstpointer data)
+{
+        with_protection(test_load_unload, data);
+}
+
+static void test_power_cut_protected(gconstpointer data)
+{
+        with_protection(test_power_cut, data);
+}
+
 static void add_for_all_lacks(const char *name, void (*test)(gconstpointer data))
 {
         for (size_t i = 0; i < G_N_ELEMENTS(lacks); i++) {
@@ -411,6 +442,10 @@ int main(int argc, char **argv)
         add_for_all_lacks("end-of-medium", test_end_of_medium);
         add_for_all_lacks("load-unload", test_load_unload);
         add_for_all_lacks("power-cut", test_power_cut);
+        add_for_all_lacks("any-order-protected", test_any_order_protected);
+        add_for_all_lacks("end-of-medium-protected", test_end_of_medium_protected);
+        add_for_all_lacks("load-unload-protected", test_load_unload_protected);
+        add_for_all_lacks("power-cut-protected", test_power_cut_protected);
         g_test_add_func("/tape/virtual/write-protected", test_write_protected);
         return g_test_run();
 }

@@ -53,6 +53,10 @@ static struct fixture fixture_new(void)
         struct tree_extent e = { 0, 1000, 1, 0 };
         g_assert_cmpint(tree_put_extent(f.tree, f.file, &e, 1), ==, 0);
         g_assert_cmpint(tree_xattr_set(f.tree, f.file, "user.x", "old", 3, 0, 1), ==, 0);
+        /* and there is room in the logs, which is no reason for any call to fail */
+        struct tree_entry root = { .name = "", .fileuid = TREE_ROOT, .attr = { .mode = S_IFDIR | 0755 } };
+        uint64_t ino;
+        g_assert_cmpint(tree_apply(f.tree, 0, &root, NULL, 0, &ino), ==, 0);
         return f;
 }
 
@@ -101,6 +105,48 @@ static int do_load(struct fixture *f)
                 .n_extents = 3 };
         uint64_t ino;
         return tree_load(f->tree, TREE_ROOT, &e, &ino);
+}
+
+static const struct tree_extent two_extents[] = { { 0, 1, 1, 0 }, { 5, 1, 1, 0 } };
+static const struct tree_xattr an_xattr = { "user.x", "new", 3 };
+
+/* In the place of another. */
+static int apply_file(struct fixture *f, uint64_t fileuid, uint64_t id)
+{
+        struct tree_entry e = { .fileuid = fileuid,
+                .name = "other",
+                .ino = id,
+                .attr = { .mode = S_IFREG, .size = 10 },
+                .extents = two_extents,
+                .n_extents = 2 };
+        uint64_t ino;
+        return tree_apply(f->tree, TREE_ROOT, &e, &an_xattr, 1, &ino);
+}
+
+static int do_apply_new(struct fixture *f)
+{
+        return apply_file(f, 91, 90);
+}
+
+static int do_apply_moved(struct fixture *f)
+{
+        return apply_file(f, f->file, f->file);
+}
+
+static int do_apply_symlink(struct fixture *f)
+{
+        struct tree_entry e = { .fileuid = 90,
+                .name = "linked",
+                .ino = f->symlink,
+                .attr.mode = S_IFLNK | 0777,
+                .target = "else/where" };
+        uint64_t ino;
+        return tree_apply(f->tree, f->dir, &e, &an_xattr, 1, &ino);
+}
+
+static int do_apply_gone(struct fixture *f)
+{
+        return tree_apply_gone(f->tree, TREE_ROOT, "other");
 }
 
 static int do_put(struct fixture *f)
@@ -188,6 +234,10 @@ static const struct {
         { "rename", do_rename, 2 },
         { "replace", do_replace, 2 },
         { "load", do_load, 5 },
+        { "apply-new", do_apply_new, 7 },
+        { "apply-moved", do_apply_moved, 5 },
+        { "apply-symlink", do_apply_symlink, 5 },
+        { "apply-gone", do_apply_gone, 1 },
         { "put", do_put, 1 },
         { "punch", do_punch, 1 },
         { "xattr-set", do_xattr_set, 1 },
@@ -239,6 +289,64 @@ static void test_tables(void)
         tree_free(t);
 }
 
+static int count_enter(void *ctx, const struct tree_entry *e, bool changed)
+{
+        ++*(unsigned *)ctx;
+        return TREE_NOTE_AGAIN;
+}
+
+static const struct tree_change_visitor counter = { .enter = count_enter };
+
+/* What cannot be noted makes the next index a full one, and nothing else. */
+static void test_log(void)
+{
+        struct tree_log_size size;
+        unsigned faults = 0;
+        for (unsigned n = 1; faults == n - 1; n++) {
+                struct fixture f = fixture_new();
+                g_assert_cmpint(
+                        tree_commit_walk(f.tree, TREE_ALL, &(struct tree_change_visitor){ 0 }, NULL), ==, 0);
+                fail_in = n;
+                g_assert_cmpint(tree_unlink(f.tree, TREE_ROOT, "other", 5), ==, 0);
+                tree_get_log_size(f.tree, &size);
+                g_assert_true(size.overflowed == (fail_in == 0));
+                faults += fail_in == 0;
+                fail_in = 0;
+                unsigned calls = 0;
+                int r = tree_commit_walk(f.tree, TREE_SINCE_LAST, &counter, &calls);
+                g_assert_cmpint(r, ==, size.overflowed ? -EOVERFLOW : 0);
+                g_assert_cmpuint(calls, ==, size.overflowed ? 0 : 1);
+                g_assert_cmpint(tree_commit_walk(f.tree, TREE_ALL, &counter, &calls), ==, 0);
+                tree_get_log_size(f.tree, &size);
+                g_assert_false(size.overflowed);
+                tree_free(f.tree);
+        }
+        g_assert_cmpuint(faults, ==, 3); /* the name, the list of names, the list of inodes */
+}
+
+/* A walk that cannot begin is none; one that began ends. */
+static void test_walk(void)
+{
+        struct fixture f = fixture_new();
+        struct tree_log_size before, after;
+        unsigned calls = 0;
+        tree_get_log_size(f.tree, &before);
+        fail_in = 1;
+        g_assert_cmpint(tree_commit_walk(f.tree, TREE_SINCE_FULL, &counter, &calls), ==, -ENOMEM);
+        g_assert_cmpuint(calls, ==, 0);
+        tree_get_log_size(f.tree, &after);
+        g_assert_cmpuint(after.since_last, ==, before.since_last);
+        g_assert_cmpuint(after.since_full, ==, before.since_full);
+        g_assert_false(after.overflowed);
+        fail_in = 2; /* what is to be noted again */
+        g_assert_cmpint(tree_commit_walk(f.tree, TREE_SINCE_FULL, &counter, &calls), ==, 0);
+        g_assert_cmpuint(fail_in, ==, 0);
+        g_assert_cmpuint(calls, ==, 5);
+        tree_get_log_size(f.tree, &after);
+        g_assert_true(after.overflowed);
+        tree_free(f.tree);
+}
+
 int main(int argc, char **argv)
 {
         g_test_init(&argc, &argv, NULL);
@@ -247,5 +355,7 @@ int main(int argc, char **argv)
                 g_test_add_data_func(path, GSIZE_TO_POINTER(i), test_operation);
         }
         g_test_add_func("/tree/no-memory/tables", test_tables);
+        g_test_add_func("/tree/no-memory/log", test_log);
+        g_test_add_func("/tree/no-memory/walk", test_walk);
         return g_test_run();
 }

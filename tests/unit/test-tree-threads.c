@@ -91,6 +91,31 @@ static void *work(void *arg)
         return NULL;
 }
 
+static int commit_enter(void *ctx, const struct tree_entry *e, bool changed)
+{
+        ++*(unsigned *)ctx;
+        return 0;
+}
+
+/* Indexes meanwhile. */
+static void *commit(void *arg)
+{
+        static const struct tree_change_visitor visitor = { .enter = commit_enter };
+        struct shared *s = arg;
+        unsigned told = 0;
+        for (int i = 0; i < ROUNDS / 10; i++) {
+                struct tree_log_size size;
+                enum tree_scope scope = i % 10 == 0 ? TREE_ALL
+                        : i % 10 == 5               ? TREE_SINCE_FULL
+                                                    : TREE_SINCE_LAST;
+                g_assert_cmpint(tree_commit_walk(s->tree, scope, &visitor, &told), ==, 0);
+                tree_get_log_size(s->tree, &size);
+                g_assert_false(size.overflowed);
+        }
+        g_assert_cmpuint(told, >=, ROUNDS / 10);
+        return NULL;
+}
+
 struct tally {
         uint64_t names;
         GHashTable *inodes;
@@ -121,8 +146,11 @@ static void test_threads(void)
                 workers[i] = (struct worker){ .shared = &s, .seed = i };
                 g_assert_cmpint(pthread_create(&workers[i].thread, NULL, work, &workers[i]), ==, 0);
         }
+        pthread_t committer;
+        g_assert_cmpint(pthread_create(&committer, NULL, commit, &s), ==, 0);
         for (int i = 0; i < THREADS; i++)
                 pthread_join(workers[i].thread, NULL);
+        pthread_join(committer, NULL);
 
         /* every reference was given back: what the walk finds is all there is */
         struct tally tally = { 0, g_hash_table_new(NULL, NULL) };

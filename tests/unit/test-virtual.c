@@ -23,7 +23,7 @@ static void test_inquiry(void)
         g_assert_cmpuint(f.c.residual, ==, 0);
 
         g_assert_cmphex(in(&f, data, sizeof(data), CDB(0x12, 1, 0, 0, sizeof(data), 0)), ==, GOOD);
-        g_assert_cmpmem(data, 8, ((uint8_t[]){ 1, 0, 0, 4, 0, 0x80, 0x83, 0xb0 }), 8);
+        g_assert_cmpmem(data, 8, ((uint8_t[]){ 1, 0, 0, 5, 0, 0x80, 0x83, 0x86, 0xb0 }), 8);
         g_assert_cmphex(in(&f, serial, sizeof(serial), CDB(0x12, 1, 0x80, 0, sizeof(serial), 0)), ==, GOOD);
         g_assert_cmpuint(serial[3], ==, 10);
         g_assert_cmphex(in(&f, data, sizeof(data), CDB(0x12, 1, 0x83, 0, sizeof(data), 0)), ==, GOOD);
@@ -31,7 +31,7 @@ static void test_inquiry(void)
         g_assert_cmpmem(data + 42, 4, ((uint8_t[]){ 1, 3, 0, 8 }), 4);
         g_assert_cmphex(data[46] >> 4, ==, 3);
         g_assert_cmphex(in(&f, data, sizeof(data), CDB(0x12, 1, 0xb0, 0, sizeof(data), 0)), ==, GOOD);
-        g_assert_cmpmem(data, 6, ((uint8_t[]){ 1, 0xb0, 0, 2, 0, 0 }), 6);
+        g_assert_cmpmem(data, 6, ((uint8_t[]){ 1, 0xb0, 0, 2, 1, 0 }), 6);
         g_assert_cmphex(in(&f, data, sizeof(data), CDB(0x12, 1, 0x84, 0, sizeof(data), 0)), ==, 0x052400);
         g_assert_cmphex(in(&f, data, sizeof(data), CDB(0x12, 0, 0x80, 0, sizeof(data), 0)), ==, 0x052400);
 
@@ -152,8 +152,8 @@ static void test_mode_sense(void)
         g_assert_cmpuint(f.c.residual, ==, 128 - 12);
         g_assert_cmpmem(data, 12, ((uint8_t[]){ 11, 0, 0x10, 8, 0, 0, 0, 0, 0, 0, 0, 0 }), 12);
         g_assert_cmphex(in(&f, data, 128, CDB(0x1a, 0x08, 0x3f, 0, 128, 0)), ==, GOOD);
-        g_assert_cmpuint(f.c.residual, ==, 128 - (4 + 12 + 16 + 16));
-        g_assert_cmpuint(data[0], ==, 4 + 12 + 16 + 16 - 1);
+        g_assert_cmpuint(f.c.residual, ==, 128 - (4 + 12 + 16 + 16 + 32));
+        g_assert_cmpuint(data[0], ==, 4 + 12 + 16 + 16 + 32 - 1);
         g_assert_cmpuint(data[3], ==, 0);
         g_assert_cmphex(in(&f, data, 128, CDB(0x5a, 0, 0x0f, 0, 0, 0, 0, 0, 128, 0)), ==, GOOD);
         g_assert_cmpmem(data, 8, ((uint8_t[]){ 0, 30, 0, 0x10, 0, 0, 0, 8 }), 8);

@@ -44,9 +44,11 @@ static inline void fixture_clear(struct fixture *f)
         log_set_sink(NULL, NULL);
         g_autofree char *key_file = g_strconcat(f->path, ".cartridge", NULL);
         g_autofree char *new_file = g_strconcat(key_file, ".new", NULL); /* of a process that was killed */
+        g_autofree char *remains = g_strconcat(f->path, ".remains", NULL);
         g_unlink(f->path);
         g_unlink(key_file);
         g_unlink(new_file);
+        g_unlink(remains);
         g_assert_cmpint(g_rmdir(f->directory), ==, 0);
         g_free(f->directory);
         g_free(f->path);
@@ -72,7 +74,8 @@ static inline int execute(struct fixture *f, enum transport_direction direction,
 
 #define GOOD 0xffffffu
 #define CONFLICT 0xfffffeu
-/* 0xKKAAQQ of fixed or descriptor sense; GOOD; CONFLICT with RESERVATION CONFLICT. */
+#define DEFERRED 0x1000000u
+/* 0xKKAAQQ of fixed or descriptor sense, with DEFERRED; GOOD; CONFLICT with RESERVATION CONFLICT. */
 static inline uint32_t sense(const struct fixture *f)
 {
         const uint8_t *s = f->c.sense;
@@ -85,10 +88,11 @@ static inline uint32_t sense(const struct fixture *f)
                 return CONFLICT;
         }
         g_assert_cmpuint(f->c.status, ==, TRANSPORT_STATUS_CHECK_CONDITION);
-        if (s[0] == 0x72)
-                return (uint32_t)(s[1] << 16 | s[2] << 8 | s[3]);
-        g_assert_cmpuint(s[0] & 0x7f, ==, 0x70);
-        return (uint32_t)((s[2] & 0x0f) << 16 | s[12] << 8 | s[13]);
+        uint32_t deferred = s[0] & 0x01 ? DEFERRED : 0;
+        if ((s[0] & 0xfe) == 0x72)
+                return deferred | (uint32_t)(s[1] << 16 | s[2] << 8 | s[3]);
+        g_assert_cmpuint(s[0] & 0x7e, ==, 0x70);
+        return deferred | (uint32_t)((s[2] & 0x0f) << 16 | s[12] << 8 | s[13]);
 }
 
 enum { SENSE_FM = 0x80, SENSE_EOM = 0x40, SENSE_ILI = 0x20 };

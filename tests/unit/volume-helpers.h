@@ -63,6 +63,20 @@ static inline char *dump_tree(Tree *tree)
         return g_string_free(d.text, FALSE);
 }
 
+static inline int compare_lines(const void *a, const void *b)
+{
+        return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* Whatever the order of names in directories. */
+static inline char *dump_sorted(Tree *tree)
+{
+        g_autofree char *text = dump_tree(tree);
+        g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
+        qsort(lines, g_strv_length(lines), sizeof(*lines), compare_lines);
+        return g_strjoinv("\n", lines);
+}
+
 static inline void assert_same_tree(Tree *a, Tree *b)
 {
         g_autofree char *x = dump_tree(a), *y = dump_tree(b);

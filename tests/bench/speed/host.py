@@ -31,11 +31,19 @@ def cpu_of(pid):
     return (int(fields[11]) + int(fields[12])) / TICKS
 
 
-def memory_available():
+def memory_of(key):
     for line in Path("/proc/meminfo").read_text().splitlines():
-        if line.startswith("MemAvailable:"):
+        if line.startswith(f"{key}:"):
             return int(line.split()[1]) << 10
-    raise Failed("/proc/meminfo does not say what memory is available")
+    raise Failed(f"/proc/meminfo does not say what {key} is")
+
+
+def memory_available():
+    return memory_of("MemAvailable")
+
+
+def memory_total():
+    return memory_of("MemTotal")
 
 
 def warm_memory(size):

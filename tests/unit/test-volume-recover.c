@@ -1,0 +1,812 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Volumes that were not closed, mounted again: what is behind the last index comes back, with its names or in
+ * lost+found, and nothing of it is overwritten. */
+#include <reelfs/acl.h>
+#include <reelfs/pack.h>
+#include <scsi/sg_unaligned.h>
+
+#include "../../src/volume/scan.h"
+#include "volume-rig.h"
+
+/* ---- The cartridge's file */
+
+static uint8_t *load_tape(struct rig *r, size_t *length)
+{
+        char *data;
+        g_assert_true(g_file_get_contents(r->path, &data, length, NULL));
+        return (uint8_t *)data;
+}
+
+static void save_tape(struct rig *r, const uint8_t *data, size_t length)
+{
+        FILE *f = fopen(r->path, "wb");
+        g_assert_cmpuint(fwrite(data, 1, length, f), ==, length);
+        fclose(f);
+}
+
+/* Where in the file an object is. */
+static size_t tape_offset(const uint8_t *data, size_t length, uint64_t object)
+{
+        size_t at = 0;
+        for (; object > 0; object--) {
+                g_assert_cmpuint(at + 4, <=, length);
+                uint32_t n = sg_get_unaligned_le32(data + at) & 0x0fffffff;
+                at += n == 0 ? 4 : 8 + n + (n & 1);
+        }
+        return at;
+}
+
+/* The process was killed, or the power cut, right behind so many objects; 0: behind all. Then another process
+ * comes. */
+static void crash(struct rig *r, uint64_t objects)
+{
+        size_t length;
+        rig_unload(r);
+        if (objects > 0) {
+                g_autofree uint8_t *data = load_tape(r, &length);
+                save_tape(r, data, tape_offset(data, length, objects));
+        }
+        rig_load(r);
+        catch_messages();
+}
+
+/* The object cannot be read any more. */
+static void damage(struct rig *r, uint64_t object)
+{
+        size_t length;
+        rig_unload(r);
+        g_autofree uint8_t *data = load_tape(r, &length);
+        uint8_t *p = data + tape_offset(data, length, object);
+        uint32_t n = sg_get_unaligned_le32(p);
+        g_assert_cmpuint(n, !=, 0);
+        sg_put_unaligned_le32(n | 0x80000000, p);
+        sg_put_unaligned_le32(n | 0x80000000, p + 4 + n + (n & 1));
+        save_tape(r, data, length);
+        rig_load(r);
+        catch_messages();
+}
+
+static uint64_t tape_end(struct rig *r)
+{
+        struct tape_position p;
+        g_assert_cmpint(tape_space_eod(r->tape), ==, 0);
+        g_assert_cmpint(tape_get_position(r->tape, &p), ==, 0);
+        return p.object;
+}
+
+/* All that was on the tape is there still. */
+static void assert_appended(struct rig *r, const uint8_t *before, size_t length)
+{
+        size_t now;
+        g_autofree uint8_t *data = load_tape(r, &now);
+        g_assert_cmpuint(now, >=, length);
+        g_assert_true(memcmp(before, data, length) == 0);
+}
+
+/* ---- Segments */
+
+static const struct tree_attr attr = { .size = 1000,
+        .mode = S_IFREG | 04751,
+        .uid = 1234,
+        .gid = 4000000000,
+        .times = { .btime = 5, .mtime = 5, .atime = -1500000000, .ctime = 7 } };
+
+static void pack_begin(struct rig *r, GByteArray *b, uint64_t *id)
+{
+        *id = volume_segment_new(r->v, SEGMENT_PACK);
+        volume_pack_head(r->v, *id, b);
+}
+
+static void pack_add(GByteArray *b, const char *path, const char *link, uint64_t size, uint32_t seed)
+{
+        struct tree_attr a = attr;
+        a.size = size;
+        const struct pack_member m = { path, link, &a, NULL, 0 };
+        pack_put_member(b, &m);
+        if (link)
+                return;
+        g_autofree uint8_t *data = pattern(size, seed);
+        memset(data + size, 0, 1);
+        g_byte_array_append(b, data, (guint)size);
+        for (size_t i = pack_filling(size); i > 0; i--)
+                g_byte_array_append(b, (const uint8_t *)"", 1);
+}
+
+static void write_segment(struct rig *r, uint64_t id, const GByteArray *b, bool last)
+{
+        struct iovec iov = { b->data, b->len };
+        g_assert_cmpint(volume_append(r->v, id, &iov, 1, last), ==, 0);
+}
+
+/* A pack of one file. */
+static uint64_t write_pack(struct rig *r, const char *path, uint64_t size, uint32_t seed)
+{
+        uint64_t id;
+        g_autoptr(GByteArray) b = g_byte_array_new();
+        pack_begin(r, b, &id);
+        pack_add(b, path, NULL, size, seed);
+        pack_put_end(b);
+        write_segment(r, id, b, true);
+        return id;
+}
+
+static void write_bytes(struct rig *r, const void *data, size_t length, bool last)
+{
+        g_autoptr(GByteArray) b = g_byte_array_new();
+        g_byte_array_append(b, data, (guint)length);
+        write_segment(r, volume_segment_new(r->v, SEGMENT_FILE), b, last);
+}
+
+/* The bytes of a segment that is on the tape. */
+static GByteArray *read_segment(struct rig *r, uint64_t id)
+{
+        GByteArray *b = g_byte_array_new();
+        struct segment s;
+        size_t n;
+        g_assert_cmpint(volume_segment_get(r->v, id, &s), ==, 0);
+        g_byte_array_set_size(b, (guint)(segment_blocks(s.length, r->block) * r->block));
+        for (size_t at = 0; at < s.length; at += n)
+                g_assert_cmpint(volume_read(r->v, id, at, b->data + at, r->block, &n), ==, 0);
+        b->len = (guint)s.length;
+        return b;
+}
+
+/* ---- What comes back */
+
+static void get(struct rig *r, const char *path, struct tree_attr *a)
+{
+        if (tree_resolve(r->tree, path, a) < 0)
+                g_error("there is no %s", path);
+        tree_unref(r->tree, a->ino, 1);
+}
+
+/* The file has size bytes that seed determines, wherever they are. */
+static void verify(struct rig *r, const char *path, size_t size, uint32_t seed)
+{
+        struct tree_attr a;
+        struct tree_extent e;
+        size_t n;
+        get(r, path, &a);
+        g_assert_cmpuint(a.size, ==, size);
+        if (size == 0)
+                return;
+        g_assert_cmpint(tree_map(r->tree, a.ino, 0, size, &e, 1, &n, NULL), ==, 0);
+        g_assert_cmpuint(n, ==, 1);
+        g_assert_cmpuint(e.length, ==, size);
+        g_autoptr(GByteArray) b = read_segment(r, e.segment);
+        g_autofree uint8_t *data = pattern(size, seed);
+        g_assert_cmpuint(e.offset + size, <=, b->len);
+        g_assert_true(memcmp(b->data + e.offset, data, size) == 0);
+}
+
+static char *xattr_text(struct rig *r, const char *path, const char *name)
+{
+        struct tree_attr a;
+        g_autofree void *value = NULL;
+        size_t size;
+        get(r, path, &a);
+        if (tree_xattr_get(r->tree, a.ino, name, &value, &size) < 0)
+                return g_strdup("none");
+        return g_strndup(value, size);
+}
+
+static int add_name(void *ctx, const struct tree_entry *e)
+{
+        struct dump *d = ctx;
+        g_string_append_printf(d->text, "(%s %o %u:%u %" PRIu64, e->name, e->attr.mode, e->attr.uid,
+                e->attr.gid, e->attr.size);
+        tree_visit_xattrs(d->tree, e, dump_xattr, d);
+        return 0;
+}
+
+/* All but times and where data is. */
+static char *names(struct rig *r)
+{
+        static const struct tree_visitor visitor = { add_name, dump_leave };
+        struct dump d = { r->tree, g_string_new(NULL), false };
+        g_assert_cmpint(tree_walk(r->tree, &visitor, &d), ==, 0);
+        return g_string_free(d.text, FALSE);
+}
+
+/* It is recovered with one line of text; mounted once more it is closed, and the same. */
+static void recover(struct rig *r, const char *text)
+{
+        rig_mount(r);
+        assert_one_message(text);
+        g_assert_false(volume_is_read_only(r->v));
+        g_autofree char *before = names(r);
+        crash(r, 0);
+        g_assert_cmpuint(rig_problems(r), ==, 0);
+        rig_mount(r);
+        g_assert_cmpstr(messages->str, ==, "");
+        g_autofree char *after = names(r);
+        g_assert_cmpstr(before, ==, after);
+        rig_write(r, "afterwards", 100, 9);
+        g_assert_cmpint(rig_commit(r), ==, 0);
+        g_assert_cmpuint(rig_problems(r), ==, 0);
+}
+
+/* A tape is cut off, and its memory does not tell of what is gone. */
+static const struct virtual_cartridge without_memory = { .lacks = VIRTUAL_NO_ATTRIBUTES };
+
+/* A volume whose last index names the file old. */
+static void start(struct rig *r, const struct virtual_cartridge *cartridge)
+{
+        rig_init(r, cartridge);
+        rig_format(r);
+        rig_mount(r);
+        rig_write(r, "old", 1000, 1);
+        uint64_t d = make_dir(r->tree, TREE_ROOT, "directory");
+        make_file(r->tree, make_dir(r->tree, d, "sub"), "below");
+        g_assert_cmpint(rig_commit(r), ==, 0);
+}
+
+static void test_packs(void)
+{
+        static const uint8_t acl[] = { 2, 0, 0, 0, 1, 0, 7, 0, 255, 255, 255, 255, 2, 0, 7, 0, 0x39, 0x30, 0,
+                0, 4, 0, 4, 0, 255, 255, 255, 255, 16, 0, 5, 0, 255, 255, 255, 255, 32, 0, 1, 0, 255, 255,
+                255, 255 };
+        const struct pack_xattr xattrs[] = { { "user.a", "b\0c", 3 },
+                { ACL_XATTR_ACCESS, acl, sizeof(acl) } };
+        const struct pack_member m = { "new/er/with", NULL, &attr, xattrs, 2 };
+        struct rig r;
+        struct tree_attr a, b;
+        uint64_t id;
+        start(&r, NULL);
+        g_autoptr(GByteArray) pack = g_byte_array_new();
+        pack_begin(&r, pack, &id);
+        pack_add(pack, "old", NULL, 5, 2);
+        pack_add(pack, "directory/one", NULL, 100000, 3);
+        pack_add(pack, "other/name", "directory/one", 0, 0);
+        pack_add(pack, "directory/sub", NULL, 0, 0); /* which was a directory */
+        pack_put_member(pack, &m);
+        g_byte_array_set_size(pack, pack->len + 1024);
+        pack_put_end(pack);
+        write_segment(&r, id, pack, true);
+        write_pack(&r, "directory/one/below", 7, 4); /* which was a file */
+        write_pack(&r, "new/er/file", 70000, 5);
+        write_pack(&r, "new/er/file", 60000, 6);
+        crash(&r, 0);
+        recover(&r, "4 packs with 7 files");
+        verify(&r, "old", 5, 2);
+        verify(&r, "other/name", 100000, 3);
+        verify(&r, "lost+found/one", 100000, 3);
+        verify(&r, "directory/one/below", 7, 4);
+        verify(&r, "directory/sub", 0, 0);
+        get(&r, "lost+found/sub/below", &a);
+        verify(&r, "new/er/file", 60000, 6);
+        get(&r, "lost+found", &a);
+        g_assert_cmpuint(a.mode, ==, S_IFDIR | 0700);
+        g_assert_cmpuint(a.uid, ==, 0);
+        get(&r, "lost+found/one", &a);
+        get(&r, "other/name", &b);
+        g_assert_cmpuint(a.ino, ==, b.ino);
+        g_assert_cmpuint(a.nlink, ==, 2);
+        get(&r, "new", &a);
+        g_assert_cmpuint(a.mode, ==, S_IFDIR | 0700);
+        g_assert_cmpuint(a.uid, ==, 1234);
+        get(&r, "new/er/with", &a);
+        g_assert_cmpuint(a.mode, ==, attr.mode);
+        g_assert_cmpuint(a.uid, ==, attr.uid);
+        g_assert_cmpuint(a.gid, ==, attr.gid);
+        g_assert_cmpuint(a.size, ==, 1000);
+        g_assert_cmpint(a.times.mtime, ==, attr.times.mtime);
+        g_assert_cmpint(a.times.atime, ==, attr.times.atime);
+        g_assert_cmpint(a.times.ctime, ==, attr.times.ctime);
+        void *value;
+        size_t size;
+        g_assert_cmpint(tree_xattr_get(r.tree, a.ino, "user.a", &value, &size), ==, 0);
+        g_assert_cmpmem(value, size, "b\0c", 3);
+        free(value);
+        g_assert_cmpint(tree_xattr_get(r.tree, a.ino, ACL_XATTR_ACCESS, &value, &size), ==, 0);
+        g_assert_cmpmem(value, size, acl, sizeof(acl));
+        free(value);
+        rig_clear(&r);
+}
+
+/* Files of users that look like ours, or are copies of ours. */
+static void test_lookalikes(void)
+{
+        struct rig r;
+        struct volume_info info;
+        struct segment s;
+        struct tree_attr a;
+        start(&r, NULL);
+        uint64_t id = write_pack(&r, "packed", 500, 2);
+        put_extent(r.tree, make_file(r.tree, TREE_ROOT, "packed"), 0, 500, id, 5 * PACK_UNIT);
+        g_assert_cmpint(rig_commit(&r), ==, 0);
+        volume_get_info(r.v, &info);
+        g_assert_cmpint(volume_segment_at(r.v, info.index_block, &s), ==, 0);
+        g_autoptr(GByteArray) pack = read_segment(&r, id), index = read_segment(&r, s.id);
+        write_bytes(&r, pack->data, pack->len, true);
+        write_bytes(&r, index->data, index->len, true);
+        /* One that could be ours, but for the token; which one that is is only known to who has the key. */
+        g_autoptr(GByteArray) forged = g_byte_array_new();
+        char token[65];
+        memset(token, 'a', 64);
+        token[64] = '\0';
+        pack_put_head(forged, info.uuid, id + 100, info.generation + 1, token);
+        pack_add(forged, "evil", NULL, 10, 1);
+        pack_put_end(forged);
+        write_bytes(&r, forged->data, forged->len, true);
+        GString *text = g_string_new_len((char *)index->data, (gssize)index->len);
+        g_string_replace(text, "generation=\"3\"", "generation=\"9\"", 1);
+        write_bytes(&r, text->str, text->len, true);
+        g_string_free(text, TRUE);
+        /* A real one, and once more what it was. */
+        id = write_pack(&r, "real", 50, 3);
+        g_autoptr(GByteArray) real = read_segment(&r, id);
+        write_bytes(&r, real->data, real->len, true);
+        crash(&r, 0);
+        recover(&r, "1 pack with 1 file, 5 segments without names (");
+        verify(&r, "real", 50, 3);
+        verify(&r, "packed", 500, 2);
+        g_assert_cmpint(tree_resolve(r.tree, "evil", &a), ==, -ENOENT);
+        static const char *const expected[] = { "segment-7.tar", "segment-8.xml", "segment-9.tar",
+                "segment-10.xml", "segment-12.tar" };
+        for (size_t i = 0; i < G_N_ELEMENTS(expected); i++) {
+                g_autofree char *path = g_strconcat("lost+found/", expected[i], NULL);
+                g_autofree char *xattr = xattr_text(&r, path, "user.reelfs-recovered");
+                get(&r, path, &a);
+                g_assert_cmpuint(a.mode, ==, S_IFREG | 0600);
+                g_assert_cmpuint(a.uid, ==, 0);
+                g_assert_nonnull(strstr(xattr, "that no index names"));
+                g_assert_null(strstr(xattr, "may be missing"));
+        }
+        rig_clear(&r);
+}
+
+/* Files of their own, of all lengths. */
+static void test_nameless(void)
+{
+        static const size_t sizes[] = { 1, RIG_BLOCK - 1, RIG_BLOCK, RIG_BLOCK + 1, 3 * RIG_BLOCK,
+                20 * RIG_BLOCK + 77 };
+        static const unsigned lacks[] = { 0, VIRTUAL_NO_READ_POSITION, VIRTUAL_NO_VARIABLE };
+        for (size_t l = 0; l < G_N_ELEMENTS(lacks); l++) {
+                struct rig r;
+                uint64_t id;
+                start(&r, &(struct virtual_cartridge){ .lacks = lacks[l] });
+                for (size_t i = 0; i < G_N_ELEMENTS(sizes); i++)
+                        g_assert_cmpint(rig_append(&r, sizes[i], (uint32_t)(1000 + i), &id), ==, 0);
+                crash(&r, 0);
+                recover(&r, "6 segments without names (");
+                for (size_t i = 0; i < G_N_ELEMENTS(sizes); i++) {
+                        size_t n = sizes[i];
+                        if (lacks[l] == VIRTUAL_NO_VARIABLE)
+                                n = segment_blocks(n, r.block) *
+                                        r.block; /* nobody knows how much is padding */
+                        g_autofree char *path = g_strdup_printf("lost+found/segment-%zu.data", 5 + i);
+                        struct tree_attr a;
+                        get(&r, path, &a);
+                        g_assert_cmpuint(a.size, ==, n);
+                        if (n == sizes[i])
+                                verify(&r, path, n, (uint32_t)(1000 + i));
+                }
+                rig_clear(&r);
+        }
+}
+
+/* ---- Torn */
+
+/* A pack whose second file crosses from one block to the next. */
+static GByteArray *two_files(struct rig *r, uint64_t *id)
+{
+        GByteArray *b = g_byte_array_new();
+        pack_begin(r, b, id);
+        pack_add(b, "first", NULL, 60000, 2);
+        pack_add(b, "second", NULL, 60000, 3);
+        pack_add(b, "third", NULL, 60000, 4);
+        pack_add(b, "fourth", "third", 0, 0);
+        pack_put_end(b);
+        return b;
+}
+
+static void test_torn_pack(void)
+{
+        struct rig r;
+        struct tree_attr a;
+        uint64_t id;
+        start(&r, NULL);
+        g_autoptr(GByteArray) b = two_files(&r, &id);
+        write_segment(&r, id, b, true);
+        uint64_t end = tape_end(&r); /* three blocks and a filemark */
+        crash(&r, end - 3);
+        recover(&r, "1 pack with 2 files, 1 file cut off");
+        verify(&r, "first", 60000, 2);
+        get(&r, "second", &a);
+        g_assert_cmpuint(a.size, >, 0);
+        g_assert_cmpuint(a.size, <, 60000);
+        g_assert_cmpint(a.times.mtime, ==, attr.times.mtime);
+        verify(&r, "second", a.size, 3);
+        g_autofree char *lost = xattr_text(&r, "second", "user.reelfs-lost");
+        g_assert_nonnull(strstr(lost, "of 60000 bytes the first"));
+        g_assert_cmpint(tree_resolve(r.tree, "third", &a), ==, -ENOENT);
+        rig_clear(&r);
+}
+
+/* Not even the first header is there as a whole; blocks are so small that a header takes several. */
+static void test_torn_head(void)
+{
+        struct rig r;
+        start(&r,
+                &(struct virtual_cartridge){
+                        .lacks = VIRTUAL_NO_VARIABLE | VIRTUAL_NO_ATTRIBUTES, .fixed_block = 512 });
+        write_pack(&r, "f", 700, 2);
+        uint64_t end = tape_end(&r); /* 2 of head, 3 of header, 2 of data, 2 of the end, a filemark */
+        for (uint64_t n = end; n > end - 10; n--) {
+                struct tree_attr a;
+                crash(&r, n);
+                rig_mount(&r);
+                assert_one_message(n < end - 8 ? "1 segment without a name" : "1 pack with ");
+                if (n < end - 5) {
+                        g_assert_cmpint(tree_resolve(r.tree, "f", &a), ==, -ENOENT);
+                } else {
+                        get(&r, "f", &a);
+                        g_assert_cmpuint(a.size, ==, MIN((n - (end - 5)) * 512, 700));
+                }
+                g_assert_cmpuint(rig_problems(&r), ==, 0);
+        }
+        rig_clear(&r);
+}
+
+static void test_open_tail(void)
+{
+        struct rig r;
+        g_autofree uint8_t *data = pattern(3 * RIG_BLOCK, 5);
+        start(&r, NULL);
+        memcpy(data,
+                "\0\0\0\x14"
+                "ftypqt  ",
+                12);
+        write_bytes(&r, data, 3 * RIG_BLOCK, false);
+        crash(&r, 0);
+        recover(&r, "1 segment without a name (192 KiB, in lost+found), 1 file cut off");
+        g_autofree char *text =
+                xattr_text(&r, "lost+found/segment-5-incomplete.mov", "user.reelfs-recovered");
+        g_assert_nonnull(strstr(text, "196608 bytes behind filemark 5"));
+        g_assert_nonnull(strstr(text, "may be missing"));
+        rig_clear(&r);
+}
+
+/* An index of several blocks, cut off after each of them, with data before it. */
+static void test_torn_index(void)
+{
+        struct rig r;
+        struct tree_attr a;
+        start(&r, &without_memory);
+        write_pack(&r, "f", 3000, 2);
+        uint64_t begin = tape_end(&r);
+        for (int i = 0; i < 1500; i++) {
+                g_autofree char *name = g_strdup_printf("file with a name of some length %d", i);
+                make_file(r.tree, TREE_ROOT, name);
+        }
+        g_assert_cmpint(rig_commit(&r), ==, 0);
+        uint64_t end = tape_end(&r);
+        g_assert_cmpuint(end - begin, >, 4);
+        for (uint64_t n = end - 1; n > begin; n--) {
+                crash(&r, n);
+                recover(&r, "1 pack with 1 file, 1 index that was not finished");
+                verify(&r, "f", 3000, 2);
+                g_assert_cmpint(tree_resolve(r.tree, "file with a name of some length 1", &a), ==, -ENOENT);
+                if (n == end - 1)
+                        break;
+        }
+        rig_clear(&r);
+}
+
+/* Whatever is cut off of what a recovery has written, the next one finds the same; but for the place between
+ * the two filemarks behind an open tail, which a drive gets in one command. */
+static void test_second_crash(void)
+{
+        struct rig r;
+        uint64_t id;
+        g_autofree uint8_t *data = pattern(3 * RIG_BLOCK, 5);
+        start(&r, &without_memory);
+        g_autoptr(GByteArray) b = two_files(&r, &id);
+        write_segment(&r, id, b, true);
+        g_assert_cmpint(rig_append(&r, 3 * RIG_BLOCK + 9, 7, &id), ==, 0);
+        write_bytes(&r, data, 3 * RIG_BLOCK, false);
+        uint64_t tail = tape_end(&r);
+        crash(&r, 0);
+        rig_mount(&r);
+        uint64_t end = tape_end(&r);
+        g_autofree char *expected = names(&r);
+        g_assert_nonnull(strstr(expected, "segment-7-incomplete.data"));
+        for (int i = 0; i < 1500; i++) { /* so that the next index has several blocks */
+                g_autofree char *name = g_strdup_printf("file with a name of some length %d", i);
+                make_file(r.tree, TREE_ROOT, name);
+        }
+        g_assert_cmpint(rig_commit(&r), ==, 0);
+        size_t length;
+        uint64_t last = tape_end(&r);
+        g_autofree uint8_t *tape = load_tape(&r, &length);
+        for (uint64_t n = tail; n < end; n++) {
+                if (n == tail + 1)
+                        continue;
+                rig_unload(&r);
+                save_tape(&r, tape, length);
+                rig_load(&r);
+                crash(&r, n);
+                rig_mount(&r);
+                assert_one_message("1 pack with 3 files, 2 segments without names");
+                g_autofree char *found = names(&r);
+                g_assert_cmpstr(found, ==, expected);
+                verify(&r, "lost+found/segment-6.data", 3 * RIG_BLOCK + 9, 7);
+                assert_appended(&r, tape, tape_offset(tape, length, n));
+                g_assert_cmpuint(rig_problems(&r), ==, 0);
+        }
+        for (uint64_t n = end; n < last; n++) {
+                rig_unload(&r);
+                save_tape(&r, tape, length);
+                rig_load(&r);
+                crash(&r, n);
+                rig_mount(&r);
+                g_autofree char *found = names(&r);
+                g_assert_cmpstr(found, ==, expected);
+                assert_appended(&r, tape, tape_offset(tape, length, n));
+        }
+        rig_clear(&r);
+}
+
+/* ---- Odd things */
+
+/* Filemarks without anything between them. */
+static void test_empty(void)
+{
+        struct rig r;
+        start(&r, NULL);
+        g_assert_cmpint(volume_seek_end(r.v), ==, 0);
+        g_assert_cmpint(tape_write_filemarks(r.tape, 3, false, NULL), ==, 0);
+        crash(&r, 0);
+        recover(&r, "nothing but filemarks");
+        crash(&r, 0);
+        rig_mount(&r);
+        verify(&r, "old", 1000, 1);
+        verify(&r, "afterwards", 100, 9);
+        rig_clear(&r);
+}
+
+/* Another program has written there, in blocks of its own: that is left alone. */
+static void test_foreign(void)
+{
+        static const size_t lengths[][3] = { { 100, 200, 300 }, { 2 * RIG_BLOCK, 5, 5 },
+                { RIG_BLOCK, 5, 5 } };
+        for (size_t i = 0; i < G_N_ELEMENTS(lengths); i++) {
+                struct rig r;
+                struct segment s;
+                g_autofree uint8_t *data = pattern(2 * RIG_BLOCK, 1);
+                start(&r, NULL);
+                write_pack(&r, "before", 300, 2);
+                rig_append(&r, 5, 1, &(uint64_t){ 0 });
+                /* In the place of the last one. */
+                g_assert_cmpint(tape_locate(r.tape, tape_end(&r) - 2), ==, 0);
+                for (size_t j = 0; j < 3; j++) {
+                        struct iovec iov = { data, lengths[i][j] };
+                        g_assert_cmpint(tape_write_block(r.tape, &iov, 1, NULL), ==, 0);
+                }
+                g_assert_cmpint(tape_write_filemarks(r.tape, 1, false, NULL), ==, 0);
+                size_t length;
+                g_autofree uint8_t *tape = load_tape(&r, &length);
+                crash(&r, 0);
+                rig_mount(&r);
+                assert_message("not written by reelfs");
+                g_assert_false(volume_is_read_only(r.v));
+                assert_appended(&r, tape, length);
+                verify(&r, "before", 300, 2);
+                rig_write(&r, "behind", 70000, 3);
+                g_assert_cmpint(rig_commit(&r), ==, 0);
+                crash(&r, 0);
+                g_assert_cmpuint(rig_problems(&r), ==, 0);
+                rig_mount(&r);
+                verify(&r, "behind", 70000, 3);
+                g_assert_cmpint(volume_segment_at(r.v, 12, &s), ==, -ENOENT);
+                rig_clear(&r);
+        }
+}
+
+/* The filemark is searched for, and not read up to: the same is found. */
+static int note_segment(void *ctx, const struct found *f)
+{
+        g_string_append_printf(ctx, "%d %" PRIu64 " %" PRIu64 " %" PRIu64 " %d%d%d %s\n", f->kind,
+                f->first_block, f->filemark, f->length, f->ended, f->damaged, f->foreign, f->type);
+        return 0;
+}
+
+static void test_long(void)
+{
+        struct rig r;
+        uint64_t id;
+        g_autofree uint8_t *data = pattern(3 * RIG_BLOCK, 5);
+        start(&r, NULL);
+        for (size_t i = 1; i < 4; i++)
+                for (size_t n = i * RIG_BLOCK - 1; n <= i * RIG_BLOCK + 1; n++)
+                        g_assert_cmpint(rig_append(&r, n, (uint32_t)n, &id), ==, 0);
+        write_pack(&r, "f", 5 * RIG_BLOCK, 1);
+        write_bytes(&r, data, 3 * RIG_BLOCK, false);
+        crash(&r, 0);
+        g_assert_cmpint(volume_open(r.tape, true, &r.v, &r.tree), ==, 0);
+        g_autoptr(GString) expected = g_string_new(NULL);
+        for (uint64_t max = 0; max <= 8 * RIG_BLOCK; max += RIG_BLOCK / 2) {
+                g_autoptr(GString) found = g_string_new(NULL);
+                const struct scan_visitor visitor = { .segment = note_segment, .ctx = found };
+                const struct scan_range range = { r.v->end, r.v->filemarks, 0, r.v->next_id - 1,
+                        r.v->info.generation, max };
+                struct scan_result result;
+                g_assert_cmpint(scan_segments(r.v, &range, &visitor, NULL, &result), ==, 0);
+                g_assert_true(result.open_tail);
+                g_assert_false(result.stopped);
+                g_assert_cmpuint(result.end, ==, r.v->data_end);
+                if (max == 0)
+                        g_string_assign(expected, found->str);
+                g_assert_cmpstr(found->str, ==, expected->str);
+        }
+        rig_clear(&r);
+}
+
+/* Read-only by request, or since the tape is protected: nothing is written. */
+static void test_read_only(void)
+{
+        struct rig r;
+        struct volume_info info;
+        struct tree_attr a;
+        size_t length;
+        start(&r, NULL);
+        write_pack(&r, "f", 300, 2);
+        crash(&r, 0);
+        g_autofree uint8_t *tape = load_tape(&r, &length);
+        g_assert_cmpint(volume_open(r.tape, true, &r.v, &r.tree), ==, 0);
+        assert_one_message("not closed: up to 128 KiB follow");
+        volume_get_info(r.v, &info);
+        g_assert_true(info.read_only);
+        g_assert_nonnull(strstr(info.read_only_reason, "mounted for writing, what follows is recovered"));
+        g_assert_cmpint(tree_resolve(r.tree, "f", &a), ==, -ENOENT);
+        verify(&r, "old", 1000, 1);
+        size_t now;
+        g_autofree uint8_t *after = load_tape(&r, &now);
+        g_assert_cmpmem(tape, length, after, now);
+        rig_clear(&r);
+}
+
+/* ---- Medium errors */
+
+static void test_unreadable(void)
+{
+        static const struct {
+                uint64_t object; /* from the beginning of the tail */
+                bool read_only;
+                const char *text;
+        } places[] = {
+                { 0, true, "cannot be read; it is read-only" },           /* may have been an index */
+                { 1, false, "1 segment that cannot be read as a whole" }, /* in the midst of a pack */
+                { 2, false, "1 segment that cannot be read as a whole" }, /* its last block */
+                { 4, true, "cannot be read; it is read-only" },
+                { 6, false, "1 segment that cannot be read as a whole" },
+        };
+        for (size_t i = 0; i < G_N_ELEMENTS(places); i++) {
+                struct rig r;
+                struct tree_attr a;
+                uint64_t id;
+                size_t length;
+                start(&r, NULL);
+                uint64_t begin = tape_end(&r);
+                g_autoptr(GByteArray) b = two_files(&r, &id);
+                write_segment(&r, id, b, true); /* three blocks and a filemark */
+                g_assert_cmpint(rig_append(&r, 5 * RIG_BLOCK, 7, &id), ==, 0);
+                write_pack(&r, "behind", 300, 5);
+                damage(&r, begin + places[i].object);
+                g_autofree uint8_t *tape = load_tape(&r, &length);
+                rig_mount(&r);
+                assert_message(places[i].text);
+                g_assert_true(volume_is_read_only(r.v) == places[i].read_only);
+                assert_appended(&r, tape, length);
+                verify(&r, "behind", 300, 5);
+                verify(&r, "old", 1000, 1);
+                if (places[i].object > 0)
+                        get(&r, "first", &a);
+                if (places[i].object == 1 || places[i].object == 2)
+                        get(&r, "lost+found/segment-5-damaged.tar", &a);
+                if (places[i].object == 6)
+                        get(&r, "lost+found/segment-6-damaged.data", &a);
+                if (!places[i].read_only)
+                        g_assert_cmpuint(rig_problems(&r), ==, 0);
+                rig_clear(&r);
+        }
+}
+
+/* The index itself is the unreadable one: the tape may be good, and the drive dirty. Nothing is decided. */
+static void test_unreadable_index(void)
+{
+        for (unsigned block = 0; block < 2; block++) {
+                struct rig r;
+                size_t length, now;
+                start(&r, NULL);
+                for (int i = 0; i < 1500; i++) {
+                        g_autofree char *name = g_strdup_printf("file with a name of some length %d", i);
+                        make_file(r.tree, TREE_ROOT, name);
+                }
+                uint64_t begin = tape_end(&r);
+                g_assert_cmpint(rig_commit(&r), ==, 0);
+                damage(&r, begin + block);
+                g_autofree uint8_t *tape = load_tape(&r, &length);
+                rig_mount(&r);
+                assert_message("clean the drive and mount again");
+                g_assert_true(volume_is_read_only(r.v));
+                g_autofree uint8_t *after = load_tape(&r, &now);
+                g_assert_cmpmem(tape, length, after, now);
+                rig_clear(&r);
+        }
+}
+
+/* No room for the index: what was found can be read. */
+static void test_no_index(void)
+{
+        struct rig r;
+        start(&r, NULL);
+        write_pack(&r, "f", 300, 2);
+        rig_unload(&r);
+        g_autofree char *key_file = g_strconcat(r.path, ".cartridge", NULL);
+        g_autoptr(GKeyFile) keys = g_key_file_new();
+        g_assert_true(g_key_file_load_from_file(keys, key_file, G_KEY_FILE_NONE, NULL));
+        GStatBuf st;
+        g_assert_cmpint(g_stat(r.path, &st), ==, 0);
+        g_key_file_set_uint64(keys, "cartridge", "capacity", (uint64_t)st.st_size);
+        g_assert_true(g_key_file_save_to_file(keys, key_file, NULL));
+        rig_load(&r);
+        catch_messages();
+        rig_mount(&r);
+        g_assert_nonnull(strstr(messages->str, "1 pack with 1 file"));
+        assert_message("the index could not be written");
+        g_assert_true(volume_is_read_only(r.v));
+        verify(&r, "f", 300, 2);
+        rig_clear(&r);
+}
+
+struct told {
+        uint64_t calls, last, total;
+};
+
+static void note_progress(void *ctx, uint64_t done, uint64_t total)
+{
+        struct told *t = ctx;
+        g_assert_cmpuint(done, <=, total);
+        t->calls++;
+        t->last = done;
+        t->total = total;
+}
+
+static void test_progress(void)
+{
+        struct rig r;
+        uint64_t id;
+        struct told told = { 0 };
+        const struct volume_progress progress = { note_progress, &told };
+        start(&r, NULL);
+        for (int i = 0; i < 20; i++)
+                g_assert_cmpint(rig_append(&r, 2 * RIG_BLOCK, 1, &id), ==, 0);
+        crash(&r, 0);
+        g_assert_cmpint(volume_open_with(r.tape, false, &progress, &r.v, &r.tree), ==, 0);
+        g_assert_cmpuint(told.calls, >=, 20);
+        rig_clear(&r);
+}
+
+int main(int argc, char **argv)
+{
+        g_test_init(&argc, &argv, NULL);
+        g_test_add_func("/volume-recover/packs", test_packs);
+        g_test_add_func("/volume-recover/lookalikes", test_lookalikes);
+        g_test_add_func("/volume-recover/nameless", test_nameless);
+        g_test_add_func("/volume-recover/torn-pack", test_torn_pack);
+        g_test_add_func("/volume-recover/torn-head", test_torn_head);
+        g_test_add_func("/volume-recover/open-tail", test_open_tail);
+        g_test_add_func("/volume-recover/torn-index", test_torn_index);
+        g_test_add_func("/volume-recover/second-crash", test_second_crash);
+        g_test_add_func("/volume-recover/empty", test_empty);
+        g_test_add_func("/volume-recover/foreign", test_foreign);
+        g_test_add_func("/volume-recover/long", test_long);
+        g_test_add_func("/volume-recover/read-only", test_read_only);
+        g_test_add_func("/volume-recover/unreadable", test_unreadable);
+        g_test_add_func("/volume-recover/unreadable-index", test_unreadable_index);
+        g_test_add_func("/volume-recover/no-index", test_no_index);
+        g_test_add_func("/volume-recover/progress", test_progress);
+        return g_test_run();
+}
