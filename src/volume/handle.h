@@ -51,7 +51,7 @@ struct Volume {
         uint64_t next_id;
         struct volume_info info; /* but segments */
         struct index_size {
-                uint64_t length, names, memory,
+                uint64_t length, names, extents, memory,
                         segments; /* of the last full index, to tell what the next takes */
         } last;
         uint64_t tree_changes;     /* when the last index was written */
@@ -90,6 +90,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Tree, tree_free)
 void volume_set_read_only(Volume *v, const char *reason);
 /* (drive) Asks the drive what room there is, if it says. */
 void volume_measure(Volume *v);
+/* Behind an index: if no other one would fit, nothing may change any more, so that the volume stays closed.
+ */
+void volume_note_full(Volume *v, Tree *tree);
 /* Bytes to keep for the next full index. */
 uint64_t volume_reserve(Volume *v, Tree *tree);
 

@@ -12,7 +12,8 @@
 #define BUFFER_ALIGNMENT 4096
 
 /* The room an index takes, where it is not known yet. */
-#define RESERVE_NAME 600 /* bytes of one name with five times, owner and one extent */
+#define RESERVE_NAME 600   /* bytes of one name with five times, owner and one extent */
+#define RESERVE_EXTENT 150 /* each further one */
 #define RESERVE_SEGMENT 48
 #define RESERVE_EXTRA (1024 * 1024)
 
@@ -123,6 +124,14 @@ void volume_measure(Volume *v)
         }
 }
 
+/* Files in many pieces take much more than their names. */
+static int64_t more_extents(const Volume *v, const struct tree_counts *counts)
+{
+        int64_t names = (int64_t)counts->names - (int64_t)v->last.names,
+                extents = (int64_t)counts->extents - (int64_t)v->last.extents;
+        return MAX(extents - MAX(names, 0), 0);
+}
+
 /* What the last index took, and what was added since: names, with their memory for long names and xattrs (a
  * third more as base64), and segments; a quarter more, since all this is an estimate. */
 uint64_t volume_reserve(Volume *v, Tree *tree)
@@ -133,6 +142,7 @@ uint64_t volume_reserve(Volume *v, Tree *tree)
         int64_t length = (int64_t)v->last.length;
         length += ((int64_t)counts.names - (int64_t)v->last.names) * RESERVE_NAME;
         length += ((int64_t)counts.memory - (int64_t)v->last.memory) / 3 * 4;
+        length += more_extents(v, &counts) * RESERVE_EXTENT;
         length += ((int64_t)v->segments.n - (int64_t)v->last.segments) * RESERVE_SEGMENT;
         /* What was deleted need not be what was large. */
         uint64_t least = v->last.length / 4 + counts.names * (RESERVE_NAME / 4);
@@ -156,6 +166,21 @@ void volume_capacity(Volume *v, Tree *tree, uint64_t *remaining, uint64_t *total
                 *remaining = v->remaining;
         else
                 *remaining = v->remaining > reserve + slack(v) ? v->remaining - reserve - slack(v) : 0;
+}
+
+void volume_note_full(Volume *v, Tree *tree)
+{
+        uint64_t reserve = volume_reserve(v, tree);
+        {
+                autounlock Volume *locked = volume_lock(v);
+                bool room = v->total > 0 ? v->remaining >= reserve : !v->early_warning;
+                if (room || v->info.read_only)
+                        return;
+                v->full = true;
+        }
+        volume_set_read_only(v, "the tape is full: there is no room for another index");
+        log_warning(
+                "%s: the tape is full: nothing can be changed any more", tape_address(v->tape));
 }
 
 /* ---- Segments */
