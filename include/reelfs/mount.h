@@ -14,6 +14,7 @@ struct mount_options {
         bool allow_other; /* users other than the one who mounts; permissions are checked either way */
         bool debug_fuse;
         bool reserve; /* the drive, for as long as it is mounted */
+        bool lbp;     /* logical block protection */
         enum transport_io io;
         struct sched_options sched;
 };
@@ -22,9 +23,9 @@ struct mount_hooks {
         int (*ready)(void *ctx); /* the mount is usable; negative, logged: it is ended again */
         /* Before it is unmounted from within, if nobody else has unmounted it. */
         void (*unmount)(void *ctx);
-        /* Releases the tree, the volume and the drive. Called once, failure or not, when nothing uses them
-         * any more and before those who wait for the unmount are told: the drive is free for the next one
-         * then. Returns 0 or what went wrong. */
+        /* Releases the volume and the drive, not the tree. Called once, failure or not, when nothing uses
+         * them any more and before those who wait for the unmount are told: the drive is free for the next
+         * one then. Returns 0 or what went wrong. */
         int (*close)(void *ctx);
 };
 

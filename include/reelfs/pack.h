@@ -15,6 +15,10 @@
 void pack_put_head(
         GByteArray *out, const char *uuid, uint64_t segment, uint64_t generation, const char *token);
 
+/* What the comment of a member with data begins with, if the CRC of its data is known; then it has eight
+ * hexadecimal digits. No tar says anything about comments. */
+#define PACK_COMMENT_CRC32 "crc32 "
+
 /* One extended attribute. pack_put_member takes them as an array. */
 struct pack_xattr {
         const char *name; /* as Linux has it */

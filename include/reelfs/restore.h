@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
-/* Copies a volume, or parts of it, into a directory: data in the order of the tape, without FUSE. The calling
- * thread reads the drive, another one writes files; the tape waits only when the buffers between them are
- * full, and then until half of them are free. Symbolic links below the directory are never followed. */
+/* Copies a volume, or parts of it, into a directory, or only compares its files with their hashes: data in
+ * the order of the tape, without FUSE. The calling thread reads the drive, another one writes files; the tape
+ * waits only when the buffers between them are full, and then until half of them are free. Symbolic links
+ * below the directory are never followed. */
 #include <reelfs/volume.h>
 
 enum restore_existing {
@@ -17,6 +18,17 @@ struct restore_progress {
         uint64_t failed;             /* files that are not there, or in part */
         uint64_t attributes;         /* owners, modes, xattrs or times that could not be set */
         uint64_t skipped;            /* were complete */
+        uint64_t verified;           /* files that were read and are what was written, by their hash */
+        uint64_t unknown;            /* that were read and have no hash */
+        uint64_t differing;          /* that are not what was written; a restore counts them as failed, too */
+};
+
+/* Something of a file that is not as it should be. */
+struct restore_bad {
+        const char *path;
+        bool differs;             /* it is not what was written; else these bytes cannot be read */
+        uint64_t offset, bytes;   /* in the file; all of it, if it differs */
+        uint64_t segment, object; /* where that is: what mt fsf takes, and the logical object number */
 };
 
 struct restore_options {
@@ -24,6 +36,8 @@ struct restore_options {
         enum restore_existing existing;
         /* Called every so often by the calling thread; false: end here. */
         bool (*report)(void *ctx, const struct restore_progress *progress);
+        /* Called for each, besides the log, by either thread. NULL: nobody wants to know. */
+        void (*bad)(void *ctx, const struct restore_bad *bad);
         void *ctx;
 };
 
@@ -33,3 +47,7 @@ struct restore_options {
  * has not its time of modification. */
 int restore_run(Volume *volume, Tree *tree, int target, const struct restore_options *options,
         struct restore_progress *result);
+
+/* The same, but nothing is written: existing is ignored, and failed counts files that cannot be read. */
+int restore_verify(
+        Volume *volume, Tree *tree, const struct restore_options *options, struct restore_progress *result);

@@ -14,6 +14,10 @@ typedef struct Sched Sched;
 /* A regular file that is open or has data on its way; one for each inode, counted by opens. */
 typedef struct SchedFile SchedFile;
 
+/* Of what is written: CRC-32 of every file; also SHA-256 of files that are written from front to back; none.
+ */
+enum sched_hash { SCHED_HASH_CRC32, SCHED_HASH_SHA256, SCHED_HASH_NONE };
+
 /* When an fsync returns. */
 enum sched_fsync {
         SCHED_FSYNC_COMMIT, /* after a commit of its own, or one shared with those at the same time */
@@ -31,7 +35,9 @@ struct sched_options {
         bool commit_on_close; /* also when a file that was written is closed */
         enum sched_fsync fsync;
         unsigned max_waiters; /* threads that may wait for room in sched_write at once; 0: 4 */
-        uint64_t min_rate;    /* bytes/s below which the drive has to stop the tape; 0: as of its medium */
+        enum sched_hash hash;
+        bool no_verify;    /* what is read is not compared with its CRC */
+        uint64_t min_rate; /* bytes/s below which the drive has to stop the tape; 0: as of its medium */
 };
 #define SCHED_BUFFER_DEFAULT ((size_t)256 << 20)
 #define SCHED_BUFFER_MIN ((size_t)8 << 20)
@@ -83,7 +89,8 @@ void sched_wake(Sched *s);
 
 /* Gives the bytes of [offset, offset + size) that the file has, holes as zeros, by calling done once: from
  * the calling thread if they are in memory, else from the drive thread. error 0 and the data in iov, valid
- * until done returns; or -EIO, -EINTR. */
+ * until done returns; or -EIO, -EINTR. -EIO also: all of the file was read, and it is not what was written.
+ */
 typedef void (*sched_read_done)(void *ctx, int error, const struct iovec *iov, int iovcnt);
 void sched_read(SchedFile *f, uint64_t offset, size_t size, sched_read_done done, void *ctx);
 

@@ -32,8 +32,10 @@ struct tree_attr {
         struct tree_times times;
         uint32_t mode; /* with file type */
         uint32_t uid, gid;
-        uint32_t nlink; /* directories: 2 + subdirectories; 0: no name any more */
-        bool has_xattrs;
+        uint32_t nlink;  /* directories: 2 + subdirectories; 0: no name any more */
+        bool has_xattrs; /* the hashes that tree_set_hash keeps are not counted */
+        bool has_crc32;
+        uint32_t crc32; /* of all that a regular file holds */
 };
 
 /* length bytes from file_offset on are at offset of segment. Extents of a file are sorted and do not overlap;
@@ -129,8 +131,14 @@ int tree_xattr_set(
 /* *value is a copy that the caller frees. -ENODATA: none of that name. */
 int tree_xattr_get(Tree *t, uint64_t ino, const char *name, void **value, size_t *size);
 int tree_xattr_remove(Tree *t, uint64_t ino, const char *name, int64_t now);
-/* Names, each with its NUL, one after the other; the caller frees. */
+/* Names, each with its NUL, one after the other; the caller frees. Hashes that tree_set_hash keeps are not
+ * among them: a copy of the file need not take them along. */
 int tree_xattr_list(Tree *t, uint64_t ino, char **names, size_t *size);
+
+/* ---- Hashes of regular files: attributes by the names of hash.h, which every change of the data takes away
+ */
+/* The file holds what has this CRC, and this SHA-256 as text, or NULL. */
+int tree_set_hash(Tree *t, uint64_t ino, uint32_t crc32, const char *sha256);
 
 /* ---- Extents of regular files */
 /* Fills map with the extents that meet [offset, offset + length), cut to it; at most max. *n: how many. *size

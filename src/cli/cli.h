@@ -21,8 +21,8 @@ struct command {
 };
 
 extern const struct command command_format, command_mount, command_unmount, command_sync, command_resume, command_status,
-        command_info, command_list, command_restore, command_devices, command_segments, command_check,
-        command_eject, command_drive, command_bench;
+        command_info, command_list, command_restore, command_verify, command_devices, command_segments,
+        command_check, command_eject, command_drive, command_bench;
 /* Invoked under another name: mount.reelfs, umount.fuse.reelfs and fsck.reelfs have calling conventions of
  * their own. */
 extern const struct command command_mount_helper, command_umount_helper, command_fsck;

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
+#include <reelfs/hash.h>
 #include <reelfs/log.h>
 #include <reelfs/util.h>
 
@@ -85,9 +86,21 @@ static void print_line(const char *path, const struct tree_entry *e)
         putchar('\n');
 }
 
+/* What a file's hashes are is said by itself. */
 static int json_xattr(void *ctx, const char *name, const void *value, size_t size)
 {
-        json_string(ctx, NULL, name);
+        if (strcmp(name, HASH_XATTR_CRC32) != 0 && strcmp(name, HASH_XATTR_SHA256) != 0)
+                json_string(ctx, NULL, name);
+        return 0;
+}
+
+static int json_hash(void *ctx, const char *name, const void *value, size_t size)
+{
+        g_autofree char *text = g_strndup(value, size);
+        if (strcmp(name, HASH_XATTR_CRC32) == 0)
+                json_string(ctx, "crc32", text);
+        else if (strcmp(name, HASH_XATTR_SHA256) == 0)
+                json_string(ctx, "sha256", text);
         return 0;
 }
 
@@ -143,6 +156,7 @@ static void print_json(struct listing *l, const char *path, const struct tree_en
         tree_visit_xattrs(l->v->tree, e, json_xattr, j);
         json_end(j, ']');
         if (S_ISREG(attr->mode)) {
+                tree_visit_xattrs(l->v->tree, e, json_hash, j);
                 json_begin(j, "extents", '[');
                 for (size_t i = 0; i < e->n_extents; i++)
                         json_extent(j, l->v->volume, &e->extents[i]);

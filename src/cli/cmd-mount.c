@@ -130,6 +130,7 @@ static int run(const struct command *command, int argc, char **argv)
         "                         chap-file=PATH CHAP secret of an iSCSI drive\n"                          \
         "                         runas=USER     who the daemon is, once all is open\n"                     \
         "                         reserve        keep other hosts off the drive (noreserve: do not)\n"     \
+        "                         lbp            the drive checks each block by its CRC32C\n"              \
         "                         noallow_other  only for who mounts (allow_other: for all)\n"             \
         "                         nodev, noexec, noatime… as in mount(8)\n"
 

@@ -2,8 +2,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <glib.h>
-#include <inttypes.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -13,15 +11,13 @@
 
 #include "cli.h"
 #include "progress.h"
-
-#define REDRAW_NS INT64_C(200000000)
+#include "transfer.h"
 
 struct job {
         const char *address, *target;
         struct restore_options options;
         bool quiet;
-        int64_t began, drawn;
-        sigset_t signals; /* that end it */
+        struct transfer transfer;
 };
 
 static const char *plural(uint64_t n)
@@ -29,42 +25,30 @@ static const char *plural(uint64_t n)
         return n == 1 ? "" : "s";
 }
 
-static void draw(const struct job *job, const struct restore_progress *p)
-{
-        double seconds = (double)(monotonic_ns() - job->began) / 1e9;
-        double rate = seconds > 0 ? (double)p->bytes / seconds : 0;
-        uint64_t left = rate > 0 ? (uint64_t)((double)(p->total_bytes - p->bytes) / rate) : 0;
-        g_autofree char *bytes = format_size(p->bytes), *total = format_size(p->total_bytes),
-                        *files = format_count(p->files);
-        g_autofree char *text = g_strdup_printf("%s of %s, %.0f MB/s, %" PRIu64 ":%02" PRIu64 ":%02" PRIu64
-                                                " left, %s file%s",
-                bytes, total, rate / 1e6, left / 3600, left / 60 % 60, left % 60, files, plural(p->files));
-        progress_show(p->bytes, p->total_bytes, text);
-}
-
 static bool report(void *ctx, const struct restore_progress *p)
 {
-        struct job *job = ctx;
-        int64_t now = monotonic_ns();
-        if (!job->quiet && now - job->drawn >= REDRAW_NS) {
-                draw(job, p);
-                job->drawn = now;
-        }
-        return sigtimedwait(&job->signals, NULL, &(struct timespec){ 0 }) < 0;
+        return transfer_report(&((struct job *)ctx)->transfer, p);
 }
 
 static void summarize(const struct job *job, const struct restore_progress *p)
 {
-        double seconds = (double)(monotonic_ns() - job->began) / 1e9;
+        double seconds = transfer_seconds(&job->transfer);
         g_autofree char *files = format_count(p->files), *bytes = format_size(p->bytes),
                         *failed = format_count(p->failed), *attributes = format_count(p->attributes),
-                        *skipped = format_count(p->skipped);
+                        *skipped = format_count(p->skipped), *verified = format_count(p->verified),
+                        *differing = format_count(p->differing);
         progress_clear();
         if (!job->quiet)
                 printf("%s file%s, %s restored to %s in %.1f s\n", files, plural(p->files), bytes,
                         job->target, seconds);
         if (!job->quiet && p->skipped > 0)
                 printf("%s file%s complete already\n", skipped, p->skipped == 1 ? " was" : "s were");
+        if (!job->quiet && p->verified > 0)
+                printf("%s of them compared with %s\n", verified,
+                        p->verified == 1 ? "its hash" : "their hashes");
+        if (p->differing > 0)
+                log_message(LOG_ERR, 0, "%s file%s not what was written", differing,
+                        p->differing == 1 ? " is" : "s are");
         if (p->failed > 0)
                 log_message(LOG_ERR, 0,
                         "%s file%s could not be restored, or not in whole; --resume tries again", failed,
@@ -109,13 +93,7 @@ static int restore(struct job *job)
                 return target;
         if (geteuid() != 0 && !job->quiet)
                 log_notice("only root can restore owners: all files will be yours");
-        sigemptyset(&job->signals);
-        sigaddset(&job->signals, SIGINT);
-        sigaddset(&job->signals, SIGTERM);
-        sigaddset(&job->signals, SIGHUP);
-        /* A signal must not end a command of the drive half way. */
-        sigprocmask(SIG_BLOCK, &job->signals, NULL);
-        job->began = monotonic_ns();
+        transfer_begin(&job->transfer, job->quiet);
         job->options.report = report;
         job->options.ctx = job;
         r = restore_run(v.volume, v.tree, target, &job->options, &p);

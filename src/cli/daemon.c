@@ -118,7 +118,14 @@ static int open_volume(struct daemon *d)
         const struct volume_progress progress = { report_recovery, d };
         d->told = monotonic_ns();
         const struct mount_options *o = &d->config->mount;
-        int r = cli_volume_open_on(d->v.tape, o->address, o->read_only, &progress, &d->v);
+        int r = o->lbp ? tape_set_protection(d->v.tape, true) : 0;
+        if (r == -EOPNOTSUPP)
+                log_message(LOG_ERR, 0,
+                        "%s: the drive has no logical block protection with CRC32C; mount it without the "
+                        "option lbp",
+                        o->address);
+        if (r == 0)
+                r = cli_volume_open_on(d->v.tape, o->address, o->read_only, &progress, &d->v);
         progress_clear();
         return r;
 }

@@ -49,6 +49,12 @@ static int take_no_reserve(struct mount_config *c, const char *value, char **pro
         return 0;
 }
 
+static int take_lbp(struct mount_config *c, const char *value, char **problem)
+{
+        c->mount.lbp = true;
+        return 0;
+}
+
 static int take_debug(struct mount_config *c, const char *value, char **problem)
 {
         c->mount.debug_fuse = true;
@@ -123,6 +129,33 @@ static int take_io(struct mount_config *c, const char *value, char **problem)
         return -EINVAL;
 }
 
+static int take_hash(struct mount_config *c, const char *value, char **problem)
+{
+        static const char *const names[] = {
+                [SCHED_HASH_CRC32] = "crc32", [SCHED_HASH_SHA256] = "sha256", [SCHED_HASH_NONE] = "none"
+        };
+        for (unsigned i = 0; i < G_N_ELEMENTS(names); i++) {
+                if (strcmp(names[i], value) != 0)
+                        continue;
+                c->mount.sched.hash = (enum sched_hash)i;
+                return 0;
+        }
+        *problem = g_strdup_printf("hash=%s: crc32, sha256 and none are known", value);
+        return -EINVAL;
+}
+
+static int take_verify(struct mount_config *c, const char *value, char **problem)
+{
+        c->mount.sched.no_verify = false;
+        return 0;
+}
+
+static int take_no_verify(struct mount_config *c, const char *value, char **problem)
+{
+        c->mount.sched.no_verify = true;
+        return 0;
+}
+
 /* The transport looks for the file's name in the environment, as every command does. */
 static int take_chap_file(struct mount_config *c, const char *value, char **problem)
 {
@@ -156,6 +189,9 @@ static const struct {
         { "pack", true, take_pack },
         { "min-rate", true, take_min_rate },
         { "commit", true, take_commit },
+        { "hash", true, take_hash },
+        { "verify", false, take_verify },
+        { "noverify", false, take_no_verify },
         { "fsync", true, take_fsync },
         { "io", true, take_io },
         { "chap-file", true, take_chap_file },
@@ -164,6 +200,7 @@ static const struct {
         { "noallow_other", false, take_no_allow_other },
         { "reserve", false, take_reserve },
         { "noreserve", false, take_no_reserve },
+        { "lbp", false, take_lbp },
         { "debug", false, take_debug },
         /* What libfuse's sessions and its mounts take (fuse_lowlevel.c, mount.c). */
         { "suid", false, NULL },

@@ -7,6 +7,7 @@
 #include <sys/xattr.h>
 
 #include <reelfs/acl.h>
+#include <reelfs/hash.h>
 #include <reelfs/util.h>
 
 #include "frontend.h"
@@ -130,12 +131,20 @@ static const char *virtual_name(const char *name)
                                                                                                       : NULL;
 }
 
+/* These are what reelfs has found, or nobody's. */
+static bool is_own_hash(const char *name)
+{
+        return strcmp(name, HASH_XATTR_CRC32) == 0 || strcmp(name, HASH_XATTR_SHA256) == 0;
+}
+
 /* LTFS keeps names that begin with "ltfs" for itself, save these. */
 static bool may_be_set(const char *name)
 {
         static const char *const open[] = { "ltfs.hash.", "ltfs.permissions.", "ltfs.mediaPool.",
                 "ltfs.spannedFileOffset" };
         const char *key = virtual_name(name);
+        if (is_own_hash(name))
+                return false;
         for (unsigned i = 0; key && i < G_N_ELEMENTS(open); i++)
                 if (g_str_has_prefix(key, open[i]))
                         return true;
@@ -253,7 +262,7 @@ static void op_setxattr(
 static void op_removexattr(fuse_req_t req, fuse_ino_t ino, const char *name)
 {
         struct frontend *fe = frontend_of(req);
-        int r = volume_may_change(fe->volume);
+        int r = is_own_hash(name) ? -EPERM : volume_may_change(fe->volume);
         if (r == 0)
                 r = tree_xattr_remove(fe->tree, ino, name, now_ns());
         fuse_reply_err(req, -r);

@@ -31,6 +31,9 @@ static uint32_t add(struct making *m, const struct tree_entry *e, uint32_t paren
                 .parent = parent,
                 .link_to = NODE_NONE,
                 .mode = e->attr.mode,
+                .has_crc32 = e->attr.has_crc32,
+                .has_xattrs = e->attr.has_xattrs,
+                .crc32 = e->attr.crc32,
                 .attributes = attributes };
         uint32_t index = m->p->nodes->len;
         if (!S_ISDIR(n.mode) && e->attr.nlink > 1) {
@@ -159,6 +162,10 @@ char *plan_path(const struct plan *p, uint32_t i)
 
 void plan_clear(struct plan *p)
 {
+        for (uint32_t i = 0; i < p->nodes->len; i++) {
+                hash_parts_clear(&plan_node(p, i)->parts);
+                g_free(plan_node(p, i)->sha);
+        }
         g_array_unref(p->nodes);
         g_array_unref(p->pieces);
         g_string_chunk_free(p->names);

@@ -3,6 +3,7 @@
 /* What is to be restored, and where to. */
 #include <glib.h>
 
+#include <reelfs/hash.h>
 #include <reelfs/restore.h>
 
 #define NODE_NONE UINT32_MAX
@@ -18,8 +19,13 @@ struct node {
         uint32_t mode;
         bool attributes; /* are to be set; of directories above a path that was asked for: if they are made */
         bool begun, failed, complete;
-        bool stale;  /* complete, but for attributes */
-        bool absent; /* nothing of that name is in the target yet */
+        bool stale; /* complete, but for attributes */
+        bool has_crc32, has_xattrs;
+        bool differs; /* it is not what was written */
+        uint32_t crc32;
+        struct hash_parts parts; /* of it, as far as it was read */
+        struct hash_sha256 *sha; /* likewise, if that is in the index; or NULL */
+        bool absent;             /* nothing of that name is in the target yet */
 };
 
 struct piece {
@@ -55,6 +61,12 @@ static inline struct node *plan_node(const struct plan *p, uint32_t i)
 }
 /* "a/b", for messages. The caller frees. */
 char *plan_path(const struct plan *p, uint32_t i);
+
+/* check.c: of what is read of a file, in any order. */
+void check_put(const struct plan *p, const struct piece *piece, const void *data, size_t size);
+enum check { CHECK_SAME, CHECK_DIFFERS /* logged */, CHECK_UNKNOWN /* there is no hash of it */ };
+/* All of the file was read. */
+enum check check_finish(const struct plan *p, uint32_t node, const struct restore_options *options);
 
 struct target {
         struct plan *plan;

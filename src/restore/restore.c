@@ -32,6 +32,7 @@ struct slab {
 struct restore {
         struct plan plan;
         struct target target; /* the writing thread's, while it runs */
+        bool verifies;        /* nothing is written */
         const struct restore_options *options;
         struct restore_progress progress; /* the calling thread's */
         uint8_t *arena;
@@ -50,21 +51,50 @@ struct restore {
         bool end;
         int error; /* of the writing thread */
         uint64_t files;
+        struct {
+                uint64_t verified, differing, unknown;
+        } checked; /* the writing thread's */
 };
 
 /* ---- The writing thread */
+
+static int write_part(struct restore *r, const struct part *p)
+{
+        if (!p->data) {
+                plan_node(&r->plan, p->piece.node)->failed = true;
+                return 0;
+        }
+        check_put(&r->plan, &p->piece, p->data, p->size);
+        return r->verifies ? 0 : target_write(&r->target, &p->piece, p->data, p->size);
+}
+
+/* After its last piece a file is compared, and finished. */
+static int piece_done(struct restore *r, uint32_t i)
+{
+        struct node *n = plan_node(&r->plan, i);
+        bool last = n->left == 1;
+        if (last && !n->failed) {
+                enum check check = check_finish(&r->plan, i, r->options);
+                r->checked.verified += check == CHECK_SAME;
+                r->checked.unknown += check == CHECK_UNKNOWN;
+                r->checked.differing += check == CHECK_DIFFERS;
+                n->failed = n->differs = check == CHECK_DIFFERS;
+        }
+        if (!r->verifies)
+                return target_piece_done(&r->target, i);
+        n->left--;
+        r->target.files += last && !n->failed;
+        return 0;
+}
 
 static int write_slab(struct restore *r, struct slab *slab)
 {
         int error = 0;
         for (guint i = 0; error == 0 && i < slab->parts->len; i++) {
                 const struct part *p = &g_array_index(slab->parts, struct part, i);
-                if (p->data)
-                        error = target_write(&r->target, &p->piece, p->data, p->size);
-                else
-                        plan_node(&r->plan, p->piece.node)->failed = true;
+                error = write_part(r, p);
                 if (error == 0 && p->last)
-                        error = target_piece_done(&r->target, p->piece.node);
+                        error = piece_done(r, p->piece.node);
         }
         return error;
 }
@@ -198,11 +228,14 @@ static void tell_bad(struct restore *r, const struct piece *p, uint64_t done, ui
         struct segment s = { 0 };
         volume_segment_get(r->plan.volume, p->segment, &s);
         g_autofree char *path = plan_path(&r->plan, p->node);
+        struct restore_bad bad = { path, false, p->file_offset + done, size, s.filemark,
+                s.first_block + (p->offset + done) / r->block_length };
         log_message(LOG_ERR, 0,
                 "%s: bytes %" PRIu64 " to %" PRIu64 ", at object %" PRIu64
                 " of the tape, cannot be read: the tape is bad there, or the drive's heads are dirty",
-                path, p->file_offset + done, p->file_offset + done + size - 1,
-                s.first_block + (p->offset + done) / r->block_length);
+                path, bad.offset, bad.offset + size - 1, bad.object);
+        if (r->options->bad)
+                r->options->bad(r->options->ctx, &bad);
 }
 
 static int read_piece(struct restore *r, guint i, uint64_t *loaded_segment)
@@ -271,44 +304,54 @@ static int make_slabs(struct restore *r)
         return 0;
 }
 
+/* Of files: those that have data to be compared; of a restore, all names but directories'. */
+static uint64_t count_files(const struct restore *r)
+{
+        uint64_t files = 0;
+        for (uint32_t i = 0; i < r->plan.nodes->len; i++) {
+                const struct node *n = plan_node(&r->plan, i);
+                files += r->verifies ? n->left > 0 : !S_ISDIR(n->mode) && !n->complete;
+        }
+        return files;
+}
+
 static int run(struct restore *r)
 {
-        int error = target_prepare(&r->target);
+        int error = r->verifies ? 0 : target_prepare(&r->target);
         if (error == 0)
                 error = plan_pieces(&r->plan, &r->progress.total_bytes);
         if (error == 0 && r->options->paths && r->options->paths[0])
                 plan_ask_order(&r->plan);
         if (error == 0)
                 error = make_slabs(r);
-        for (guint i = 0; i < r->plan.nodes->len; i++)
-                r->progress.total_files +=
-                        !S_ISDIR(plan_node(&r->plan, i)->mode) && !plan_node(&r->plan, i)->complete;
+        r->progress.total_files = count_files(r);
         if (error == 0 && r->plan.pieces->len > 0)
                 error = copy(r);
-        return error < 0 ? error : target_finish(&r->target);
+        return error < 0 || r->verifies ? error : target_finish(&r->target);
 }
 
-int restore_run(Volume *volume, Tree *tree, int target, const struct restore_options *options,
-        struct restore_progress *result)
+static void sum_up(const struct restore *r, struct restore_progress *result)
 {
-        g_autofree struct restore *r = g_new0(struct restore, 1);
-        r->options = options;
-        pthread_mutex_init(&r->lock, NULL);
-        pthread_cond_init(&r->changed, NULL);
-        r->target = (struct target){ .plan = &r->plan,
-                .existing = options->existing,
-                .root = target,
-                .directory = -1,
-                .file = -1,
-                .is_root = geteuid() == 0 };
-        int error = plan_make(&r->plan, volume, tree, options->paths);
-        if (error == 0)
-                error = run(r);
         *result = r->progress;
         result->files = r->target.files;
         result->failed = r->target.failed;
         result->attributes = r->target.attributes;
         result->skipped = r->target.skipped;
+        result->verified = r->checked.verified;
+        result->unknown = r->checked.unknown;
+        result->differing = r->checked.differing;
+        for (uint32_t i = 0; r->verifies && i < r->plan.nodes->len; i++)
+                result->failed += plan_node(&r->plan, i)->failed && !plan_node(&r->plan, i)->differs;
+}
+
+static int run_with(struct restore *r, Volume *volume, Tree *tree, struct restore_progress *result)
+{
+        pthread_mutex_init(&r->lock, NULL);
+        pthread_cond_init(&r->changed, NULL);
+        int error = plan_make(&r->plan, volume, tree, r->options->paths);
+        if (error == 0)
+                error = run(r);
+        sum_up(r, result);
         target_clear(&r->target);
         plan_clear(&r->plan);
         for (unsigned i = 0; i < SLABS && r->slabs[i].parts; i++)
@@ -318,4 +361,28 @@ int restore_run(Volume *volume, Tree *tree, int target, const struct restore_opt
         pthread_cond_destroy(&r->changed);
         pthread_mutex_destroy(&r->lock);
         return error;
+}
+
+int restore_run(Volume *volume, Tree *tree, int target, const struct restore_options *options,
+        struct restore_progress *result)
+{
+        g_autofree struct restore *r = g_new0(struct restore, 1);
+        r->options = options;
+        r->target = (struct target){ .plan = &r->plan,
+                .existing = options->existing,
+                .root = target,
+                .directory = -1,
+                .file = -1,
+                .is_root = geteuid() == 0 };
+        return run_with(r, volume, tree, result);
+}
+
+int restore_verify(
+        Volume *volume, Tree *tree, const struct restore_options *options, struct restore_progress *result)
+{
+        g_autofree struct restore *r = g_new0(struct restore, 1);
+        r->options = options;
+        r->verifies = true;
+        r->target = (struct target){ .plan = &r->plan, .root = -1, .directory = -1, .file = -1 };
+        return run_with(r, volume, tree, result);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* A tape goes to and fro in its wraps, so what lies next by number may be far away, and only the drive knows
- * the ways. It is asked for the order of all reads that wait, when the tape is to go elsewhere, and not again
- * until they are served: so that nobody waits for ever, and asking, too, takes its time. */
+ * the ways. When the tape is to go elsewhere, it is asked for the order of all reads that wait; not for each
+ * of them anew, since asking takes its time, and not for ever, since nobody is to be put off for ever. */
 #include <stdlib.h>
 
 #include <reelfs/util.h>
@@ -11,6 +11,9 @@
 #define PLACES_MOST 128
 /* For fewer there is little to choose from. */
 #define PLACES_LEAST 3
+/* It is asked anew when so large a part of them is new, but not if one was in so many orders already. */
+#define FRESH_ONE_IN 8
+#define RANKED_MOST 16
 /* An order saves something like this part of a LOCATE for each place. */
 #define SAVES_ONE_IN 5
 
@@ -45,15 +48,25 @@ static void find_places(Sched *s, struct places *p)
         }
 }
 
+/* Enough of them are new since it was asked, and nobody has been put off too often. */
+static bool is_outdated(Sched *s)
+{
+        unsigned fresh = 0;
+        for (GList *l = s->reads.head; l; l = l->next) {
+                const struct read_request *q = l->data;
+                fresh += q->rank == 0;
+                if (q->ranked >= RANKED_MOST)
+                        return false;
+        }
+        return fresh * FRESH_ONE_IN >= s->reads.length;
+}
+
 bool advice_is_due(Sched *s)
 {
         const struct reader *r = &s->reader;
         if (r->unadvised || s->reads.length < PLACES_LEAST ||
-                (r->locate_ns > 0 && r->locate_ns <= LOCATE_DEAR_NS))
+                (r->locate_ns > 0 && r->locate_ns <= LOCATE_DEAR_NS) || !is_outdated(s))
                 return false;
-        for (GList *l = s->reads.head; l; l = l->next)
-                if (((const struct read_request *)l->data)->rank > 0)
-                        return false;
         struct places p;
         find_places(s, &p);
         return p.n_ranges >= PLACES_LEAST && r->advice_ns * SAVES_ONE_IN <= r->locate_ns * p.n_ranges;
@@ -74,6 +87,7 @@ static void rank(Sched *s, const struct places *p, const unsigned *order)
                         ? bsearch(&object, p->objects, p->n, sizeof(object), compare)
                         : NULL;
                 q->rank = at ? ranks[at - p->objects] : 0;
+                q->ranked += at != NULL;
         }
 }
 

@@ -200,6 +200,29 @@ static void indexed(Sched *s, int error, bool resumed)
                 s->leaving.files = s->leaving.bytes = 0;
 }
 
+/* The index is to have the hashes of files that are open, too. Gives up Sched.lock. */
+static void settle_files(Sched *s)
+{
+        g_autoptr(GPtrArray) files = g_ptr_array_new();
+        GHashTableIter all;
+        gpointer f;
+        g_hash_table_iter_init(&all, s->files);
+        while (g_hash_table_iter_next(&all, NULL, &f)) {
+                file_use(f);
+                g_ptr_array_add(files, f);
+        }
+        pthread_mutex_unlock(&s->lock);
+        for (guint i = 0; i < files->len; i++) {
+                SchedFile *file = g_ptr_array_index(files, i);
+                pthread_mutex_lock(&file->lock);
+                content_settle(file);
+                pthread_mutex_unlock(&file->lock);
+        }
+        pthread_mutex_lock(&s->lock);
+        for (guint i = 0; i < files->len; i++)
+                file_unuse(g_ptr_array_index(files, i));
+}
+
 static void commit(Sched *s)
 {
         bool resumed = false;
@@ -217,6 +240,7 @@ static void commit(Sched *s)
         s->fresh.files = s->fresh.bytes = 0;
         s->drawn++;
         drain(s, jobs, stages);
+        settle_files(s);
         int r = write_index(s, &asked, &resumed);
         indexed(s, r, resumed);
         s->committing = false;
@@ -333,10 +357,12 @@ static bool write_next(Sched *s, int64_t now, int64_t *deadline)
 
 static bool commit_if_due(Sched *s, bool due)
 {
+        /* What changes while callers of the last commit are told is in the next one. */
+        bool stop = s->stop;
         if (!due)
                 return false;
         commit(s);
-        if (s->stop && s->jobs.length + s->sealed.length + s->open.length + s->syncs.length == 0)
+        if (stop && s->jobs.length + s->sealed.length + s->open.length + s->syncs.length == 0)
                 s->finished = true;
         return true;
 }

@@ -21,6 +21,7 @@ int sched_open(Sched *s, uint64_t ino, SchedFile **ret)
                 pthread_mutex_init(&f->lock, NULL);
                 tree_ref(s->tree, ino);
                 g_hash_table_insert(s->files, &f->ino, f);
+                check_open(f);
         }
         f->opens++;
         pthread_mutex_unlock(&s->lock);
@@ -41,6 +42,8 @@ void file_unuse(SchedFile *f)
         Sched *s = f->sched;
         g_hash_table_remove(s->files, &f->ino);
         tree_unref(s->tree, f->ino, 1);
+        content_clear(f);
+        hash_parts_clear(&f->check.seen);
         pthread_mutex_destroy(&f->lock);
         g_free(f);
 }
@@ -53,25 +56,35 @@ void file_grows(SchedFile *f, size_t size)
         f->counted = s->drawn;
 }
 
+static void file_done(SchedFile *f)
+{
+        Sched *s = f->sched;
+        pthread_mutex_lock(&s->lock);
+        file_unuse(f);
+        pthread_mutex_unlock(&s->lock);
+}
+
 void sched_release(SchedFile *f)
 {
         Sched *s = f->sched;
         pthread_mutex_lock(&f->lock);
         pthread_mutex_lock(&s->lock);
         file_use(f);
-        if (--f->opens == 0) {
-                if (s->options.commit_on_close && f->counted == s->drawn) {
-                        s->sync_now = true;
-                        pthread_cond_signal(&s->work);
-                }
-                if (f->stage)
-                        stage_seal(f->stage, false);
-                if (s->stream.owner == f)
-                        stream_seal(s);
+        bool last = --f->opens == 0;
+        if (last && s->options.commit_on_close && f->counted == s->drawn) {
+                s->sync_now = true;
+                pthread_cond_signal(&s->work);
         }
-        pthread_mutex_unlock(&f->lock);
-        file_unuse(f);
+        if (last && f->stage)
+                stage_seal(f->stage, false);
+        if (last && s->stream.owner == f)
+                stream_seal(s);
+        bool rests = f->rests;
         pthread_mutex_unlock(&s->lock);
+        if (last && !rests)
+                content_settle(f);
+        pthread_mutex_unlock(&f->lock);
+        file_done(f);
 }
 
 void file_failed(SchedFile *f, int error)
@@ -89,54 +102,33 @@ int sched_flush(SchedFile *f)
         return r;
 }
 
-/* The file if it is in use, with one more use; else NULL. */
-static SchedFile *file_find(Sched *s, uint64_t ino)
-{
-        pthread_mutex_lock(&s->lock);
-        SchedFile *f = g_hash_table_lookup(s->files, &ino);
-        if (f)
-                file_use(f);
-        pthread_mutex_unlock(&s->lock);
-        return f;
-}
-
-static void file_done(SchedFile *f)
-{
-        Sched *s = f->sched;
-        pthread_mutex_lock(&s->lock);
-        file_unuse(f);
-        pthread_mutex_unlock(&s->lock);
-}
-
-/* What is emptied has lost nothing any more. */
-static int truncate_file(Sched *s, uint64_t ino, uint64_t size, int64_t now)
-{
-        int r = tree_truncate(s->tree, ino, size, now);
-        if (r == 0 && size == 0)
-                (void)tree_xattr_remove(s->tree, ino, VOLUME_LOST_XATTR, now);
-        return r;
-}
-
 int sched_truncate(Sched *s, uint64_t ino, uint64_t size, int64_t now)
 {
-        SchedFile *f = file_find(s, ino);
-        if (!f)
-                return truncate_file(s, ino, size, now);
+        SchedFile *f;
+        int r = sched_open(s, ino, &f);
+        if (r < 0)
+                return r;
         pthread_mutex_lock(&f->lock);
-        int r = truncate_file(s, ino, size, now);
+        content_cut(f, size, UINT64_MAX);
+        r = tree_truncate(s->tree, ino, size, now);
+        /* What is emptied has lost nothing any more. */
+        if (r == 0 && size == 0)
+                (void)tree_xattr_remove(s->tree, ino, VOLUME_LOST_XATTR, now);
         pthread_mutex_unlock(&f->lock);
-        file_done(f);
+        sched_release(f);
         return r;
 }
 
 int sched_punch(Sched *s, uint64_t ino, uint64_t offset, uint64_t length, int64_t now)
 {
-        SchedFile *f = file_find(s, ino);
-        if (!f)
-                return tree_punch(s->tree, ino, offset, length, now);
+        SchedFile *f;
+        int r = sched_open(s, ino, &f);
+        if (r < 0)
+                return r;
         pthread_mutex_lock(&f->lock);
-        int r = tree_punch(s->tree, ino, offset, length, now);
+        content_zero(f, offset, length);
+        r = tree_punch(s->tree, ino, offset, length, now);
         pthread_mutex_unlock(&f->lock);
-        file_done(f);
+        sched_release(f);
         return r;
 }

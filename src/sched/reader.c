@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Reads: from memory what is not yet on the tape, from slabs what was read before or ahead, the rest by the
- * drive thread. What is on a tape never changes, so slabs never go stale. */
+/* What is read from the tape, into slabs, when somebody wants it and ahead. What is on a tape never changes,
+ * so slabs never go stale. */
 #include <errno.h>
 #include <string.h>
 
@@ -8,6 +8,12 @@
 #include <reelfs/util.h>
 
 #include "sched-private.h"
+
+/* Slabs that are filled faster than any tape moves come out of some memory. Then depth gains nothing, and
+ * what was read long before it is asked for is in no cache of the processor's any more. */
+#define MEMORY_RATE UINT64_C(1200000000)
+#define MEMORY_FILL ((size_t)1 << 20)
+#define MEMORY_AHEAD 2
 
 void reader_init(Sched *s)
 {
@@ -50,8 +56,7 @@ bool reader_holds(Sched *s, uint64_t segment, uint64_t offset)
         return slab_find(s, segment, offset, &slab) != NULL;
 }
 
-/* The same, and its slab is pinned. */
-static const struct span *slab_pin(Sched *s, uint64_t segment, uint64_t offset, struct slab **ret)
+const struct span *slab_pin(Sched *s, uint64_t segment, uint64_t offset, struct slab **ret)
 {
         struct reader *r = &s->reader;
         const struct span *span = slab_find(s, segment, offset, ret);
@@ -69,33 +74,62 @@ static const struct span *slab_pin(Sched *s, uint64_t segment, uint64_t offset, 
         return span;
 }
 
-static void slab_unpin(Sched *s, struct slab *slab)
+void slab_unpin(Sched *s, struct slab *slab, size_t taken)
 {
-        pthread_mutex_lock(&s->lock);
+        slab->taken += taken;
         if (--slab->pins == 0)
                 pthread_cond_signal(&s->work);
-        pthread_mutex_unlock(&s->lock);
 }
 
-/* The slab used longest ago that nobody reads from, emptied and pinned. */
+/* Whether a is the better one to be emptied. What has been read to its end is wanted least, and the last of
+ * those is in the processor's cache still; of others it is the one used longest ago. */
+static bool is_emptier(const struct slab *a, const struct slab *b)
+{
+        bool a_drained = a->taken >= a->filled, b_drained = b->taken >= b->filled;
+        if (a_drained != b_drained)
+                return a_drained;
+        return a_drained ? a->used > b->used : a->used < b->used;
+}
+
+/* The best slab that nobody reads from, emptied and pinned. */
 static struct slab *slab_empty(Sched *s)
 {
         struct reader *r = &s->reader;
         for (;;) {
-                struct slab *oldest = NULL;
+                struct slab *best = NULL;
                 for (unsigned i = 0; i < r->n_slabs; i++)
-                        if (r->slabs[i].pins == 0 && (!oldest || r->slabs[i].used < oldest->used))
-                                oldest = &r->slabs[i];
-                if (oldest) {
-                        oldest->n_spans = 0;
-                        oldest->pins = 1;
-                        oldest->touched = false;
-                        oldest->used = ++r->clock;
-                        oldest->run = r->run;
-                        return oldest;
+                        if (r->slabs[i].pins == 0 && (!best || is_emptier(&r->slabs[i], best)))
+                                best = &r->slabs[i];
+                if (best) {
+                        best->n_spans = 0;
+                        best->filled = best->taken = 0;
+                        best->pins = 1;
+                        best->touched = false;
+                        best->used = ++r->clock;
+                        best->run = r->run;
+                        return best;
                 }
                 pthread_cond_wait(&s->work, &s->lock);
         }
+}
+
+static bool is_memory(const struct reader *r)
+{
+        return r->rate > MEMORY_RATE;
+}
+
+/* How many slabs are read ahead. */
+static unsigned depth(const struct reader *r)
+{
+        unsigned most = r->n_slabs / 2;
+        return is_memory(r) ? MIN(MEMORY_AHEAD, most) : most;
+}
+
+/* Bytes that a slab is filled with; whole blocks. Only the drive thread changes the rate. */
+static size_t fill_size(Sched *s)
+{
+        size_t most = s->pool.slabs.piece, size = MAX(MEMORY_FILL / s->block_length, 1) * s->block_length;
+        return is_memory(&s->reader) ? MIN(size, most) : most;
 }
 
 bool reader_wants_ahead(Sched *s)
@@ -109,7 +143,7 @@ bool reader_wants_ahead(Sched *s)
                 untouched += slab->n_spans > 0 && !slab->touched && slab->run == r->run;
                 pinned += slab->pins > 0;
         }
-        return untouched < r->n_slabs / 2 && untouched + pinned < r->n_slabs;
+        return untouched < depth(r) && untouched + pinned < r->n_slabs;
 }
 
 /* ---- From the tape; drive thread, no locks held */
@@ -117,7 +151,7 @@ bool reader_wants_ahead(Sched *s)
 /* Where the slab's last span ends its segment: reads on into the segments behind, as far as there is room. */
 static void slab_extend(Sched *s, struct slab *slab)
 {
-        size_t size = s->pool.slabs.piece;
+        size_t size = fill_size(s);
         while (slab->n_spans < SLAB_SPANS) {
                 const struct span *last = &slab->spans[slab->n_spans - 1];
                 struct segment seg, next;
@@ -145,6 +179,7 @@ static void slab_filled(Sched *s, struct slab *slab, bool ahead, bool failed)
         r->segment = 0;
         if (slab->n_spans > 0) {
                 const struct span *last = &slab->spans[slab->n_spans - 1];
+                slab->filled = last->at + last->length;
                 r->segment = failed ? 0 : last->segment;
                 r->offset = last->offset + last->length;
                 r->at_end = volume_segment_get(s->volume, last->segment, &seg) < 0 || r->offset >= seg.length;
@@ -181,7 +216,7 @@ static void pass_filemark(Sched *s, uint64_t segment)
  * block itself is tried when somebody wants it. */
 static size_t bad_before(Sched *s, uint64_t segment, uint64_t offset, bool ahead)
 {
-        size_t size = s->pool.slabs.piece;
+        size_t size = fill_size(s);
         uint64_t object;
         pthread_mutex_lock(&s->lock);
         if (reader_object(s, segment, offset, &object)) {
@@ -202,6 +237,13 @@ static void bad_take(Sched *s, uint64_t segment, uint64_t offset, int error)
                 bad_forget(s, object);
 }
 
+/* The best of the last ones: others had the processor meanwhile. Sched.lock held. */
+static void note_rate(struct reader *r, size_t size, int64_t took)
+{
+        uint64_t rate = (uint64_t)((double)size * 1e9 / (double)MAX(took, 1));
+        r->rate = MAX(rate, r->rate - r->rate / 16);
+}
+
 /* Fills a slab from offset of segment on, a multiple of the block length, with what comes before the first
  * unreadable block. 0: all could be read. */
 static int load(Sched *s, uint64_t segment, uint64_t offset, bool further, bool ahead)
@@ -212,7 +254,9 @@ static int load(Sched *s, uint64_t segment, uint64_t offset, bool further, bool 
         if (offset == 0)
                 pass_filemark(s, segment);
         size_t n = 0, size = bad_before(s, segment, offset, ahead);
+        int64_t start = monotonic_ns();
         int error = size == 0 ? -EIO : volume_read(s->volume, segment, offset, slab->data, size, &n);
+        int64_t took = monotonic_ns() - start;
         unsigned n_spans = 0;
         if (n > 0 && (error == 0 || error == -EIO)) {
                 /* Others look at n_spans under the lock; spans of a pinned slab with none are ours. */
@@ -221,6 +265,8 @@ static int load(Sched *s, uint64_t segment, uint64_t offset, bool further, bool 
         }
         pthread_mutex_lock(&s->lock);
         slab->n_spans = n_spans;
+        if (n == size)
+                note_rate(&s->reader, n, took);
         pthread_mutex_unlock(&s->lock);
         if (error == 0 && n_spans && further)
                 slab_extend(s, slab);
@@ -327,11 +373,11 @@ static int refuse(Sched *s, const struct read_request *q, uint64_t segment, uint
         return error;
 }
 
-/* Gets the bytes into a slab: all of the slab in which they lie, as requests come in any order, or if there
- * is something unreadable before them, from just there. */
-static int load_for(Sched *s, const struct read_request *q, uint64_t segment, uint64_t offset)
+/* All of the slab in which they lie, as requests come in any order, or if there is something unreadable
+ * before them, from just there. */
+int reader_load(Sched *s, const struct read_request *q, uint64_t segment, uint64_t offset)
 {
-        uint64_t object, from = offset / s->pool.slabs.piece * s->pool.slabs.piece,
+        uint64_t object, from = offset / fill_size(s) * fill_size(s),
                          block = offset / s->block_length * s->block_length;
         pthread_mutex_lock(&s->lock);
         bool there, on_tape = reader_object(s, segment, offset, &object),
@@ -368,193 +414,4 @@ void reader_ahead(Sched *s)
         pthread_mutex_lock(&s->lock);
         s->reader.segment = 0;
         pthread_mutex_unlock(&s->lock);
-}
-
-/* ---- Putting an answer together; SchedFile.lock held */
-
-/* Copies size bytes at offset of a segment from memory or a slab; *n: how many there were in one piece, 0 if
- * only the tape has them. */
-static int copy_from(SchedFile *f, uint64_t segment, uint64_t offset, void *dst, size_t size, size_t *n)
-{
-        Sched *s = f->sched;
-        *n = 0;
-        pthread_mutex_lock(&s->lock);
-        struct stage *st = g_hash_table_lookup(s->stages, &segment);
-        struct job *j = st ? NULL : stream_find(s, segment, offset);
-        struct slab *slab = NULL;
-        size_t in_pack = 0;
-        const uint8_t *packed = st || j ? NULL : pack_find(s, segment, offset, &in_pack);
-        const struct span *span = st || j || packed ? NULL : slab_pin(s, segment, offset, &slab);
-        if (j)
-                j->pins++;
-        s->pack.pins += packed != NULL;
-        size_t there = j ? j->offset + j->length - offset
-                : packed ? in_pack
-                : span   ? span->offset + span->length - offset
-                         : size;
-        pthread_mutex_unlock(&s->lock);
-        if (st) {
-                *n = size;
-                return stage_copy_out(st, offset, dst, size);
-        }
-        size = MIN(size, there);
-        if (j) {
-                memcpy(dst, j->data + (offset - j->offset), size);
-                pthread_mutex_lock(&s->lock);
-                if (--j->pins == 0)
-                        pthread_cond_signal(&s->work);
-                pthread_mutex_unlock(&s->lock);
-        } else if (packed) {
-                memcpy(dst, packed, size);
-                pthread_mutex_lock(&s->lock);
-                if (--s->pack.pins == 0)
-                        pthread_cond_signal(&s->work);
-                pthread_mutex_unlock(&s->lock);
-        } else if (span) {
-                memcpy(dst, slab->data + span->at + (offset - span->offset), size);
-                slab_unpin(s, slab);
-        } else {
-                return 0;
-        }
-        *n = size;
-        return 0;
-}
-
-/* Goes on with an answer of which *at bytes are there. 0: complete; -EAGAIN: *missing is next, and on the
- * tape. */
-static int gather(
-        SchedFile *f, uint64_t offset, size_t size, uint8_t *buf, size_t *at, struct tree_extent *missing)
-{
-        while (*at < size) {
-                struct tree_extent e;
-                size_t n;
-                int r = tree_map(f->sched->tree, f->ino, offset + *at, size - *at, &e, 1, &n, NULL);
-                if (r < 0)
-                        return r;
-                size_t hole = n ? e.file_offset - (offset + *at) : size - *at;
-                memset(buf + *at, 0, hole);
-                *at += hole;
-                for (size_t got; n && e.length > 0;) {
-                        r = copy_from(f, e.segment, e.offset, buf + *at, e.length, &got);
-                        if (r < 0)
-                                return r;
-                        if (got == 0) {
-                                *missing = e;
-                                return -EAGAIN;
-                        }
-                        *at += got;
-                        e.offset += got;
-                        e.length -= got;
-                }
-        }
-        return 0;
-}
-
-/* Without a copy: the answer lies in one piece in a slab, which is pinned then. */
-static bool whole_in_slab(SchedFile *f, uint64_t offset, size_t size, struct slab **slab, struct iovec *iov)
-{
-        Sched *s = f->sched;
-        struct tree_extent e;
-        size_t n;
-        if (tree_map(s->tree, f->ino, offset, size, &e, 1, &n, NULL) < 0 || n == 0 ||
-                e.file_offset != offset || e.length != size)
-                return false;
-        pthread_mutex_lock(&s->lock);
-        const struct span *span = slab_pin(s, e.segment, e.offset, slab);
-        if (span && span->offset + span->length - e.offset < size) {
-                (*slab)->pins--;
-                span = NULL;
-        }
-        if (span)
-                *iov = (struct iovec){ (*slab)->data + span->at + (e.offset - span->offset), size };
-        pthread_mutex_unlock(&s->lock);
-        return span != NULL;
-}
-
-/* ---- Requests */
-
-/* Cuts size to what the file has from offset on, and looks how the file is being read. SchedFile.lock held.
- */
-static int cut_to_file(struct read_request *q, bool first)
-{
-        SchedFile *f = q->file;
-        struct tree_attr attr;
-        size_t slab = f->sched->pool.slabs.piece;
-        int r = tree_getattr(f->sched->tree, f->ino, &attr);
-        if (r < 0)
-                return r;
-        uint64_t left = q->offset >= attr.size ? 0 : attr.size - q->offset;
-        q->size = MIN(q->size, left);
-        if (!first)
-                return 0;
-        /* The kernel asks for several pieces at once, in any order. */
-        q->sequential = left > slab && q->offset + slab >= f->read_end && q->offset <= f->read_end + slab;
-        f->read_end = q->offset + q->size;
-        return 0;
-}
-
-/* Answers if it can be done without the tape (or, on the drive thread, with it); -EAGAIN otherwise. */
-static int try_answer(struct read_request *q, bool drive)
-{
-        SchedFile *f = q->file;
-        Sched *s = f->sched;
-        struct slab *slab;
-        struct iovec iov = { 0 };
-        g_autofree uint8_t *buf = NULL;
-        size_t at = 0;
-        pthread_mutex_lock(&f->lock);
-        int r = cut_to_file(q, !drive);
-        for (;;) {
-                if (r == 0 && q->size > 0 && at == 0 && whole_in_slab(f, q->offset, q->size, &slab, &iov)) {
-                        pthread_mutex_unlock(&f->lock);
-                        q->done(q->ctx, 0, &iov, 1);
-                        slab_unpin(s, slab);
-                        return 0;
-                }
-                struct tree_extent missing = { 0 };
-                if (r == 0 && q->size > 0) {
-                        buf = buf ?: g_try_malloc(q->size);
-                        r = buf ? gather(f, q->offset, q->size, buf, &at, &missing) : -ENOMEM;
-                }
-                q->segment = missing.segment;
-                q->at = missing.offset;
-                if (r != -EAGAIN || !drive)
-                        break;
-                pthread_mutex_unlock(&f->lock);
-                r = load_for(s, q, missing.segment, missing.offset);
-                pthread_mutex_lock(&f->lock);
-                if (r < 0)
-                        break;
-        }
-        pthread_mutex_unlock(&f->lock);
-        if (r == -EAGAIN)
-                return r;
-        iov = (struct iovec){ buf, q->size };
-        q->done(q->ctx, r, &iov, r == 0 && q->size > 0 ? 1 : 0);
-        return 0;
-}
-
-void sched_read(SchedFile *f, uint64_t offset, size_t size, sched_read_done done, void *ctx)
-{
-        Sched *s = f->sched;
-        struct read_request now = { .file = f, .offset = offset, .size = size, .done = done, .ctx = ctx };
-        if (try_answer(&now, false) == 0)
-                return;
-        struct read_request *q = g_new0(struct read_request, 1);
-        *q = now;
-        q->link.data = q;
-        pthread_mutex_lock(&s->lock);
-        file_use(f);
-        g_queue_push_tail_link(&s->reads, &q->link);
-        pthread_cond_signal(&s->work);
-        pthread_mutex_unlock(&s->lock);
-}
-
-void reader_serve(Sched *s, struct read_request *q)
-{
-        try_answer(q, true);
-        pthread_mutex_lock(&s->lock);
-        file_unuse(q->file);
-        pthread_mutex_unlock(&s->lock);
-        g_free(q);
 }

@@ -9,6 +9,7 @@
 #include <glib.h>
 #include <pthread.h>
 
+#include <reelfs/hash.h>
 #include <reelfs/sched.h>
 
 #include "pool.h"
@@ -59,6 +60,21 @@ struct loan {
         unsigned n_next;
 };
 
+/* What is known of a file's bytes as they are now (content.c). */
+struct content {
+        struct hash_parts parts;
+        struct hash_sha256 *sha; /* of the bytes from the front on, while they come in order; or NULL */
+        bool begun;              /* what the tree knows was taken over */
+};
+
+/* What of a file was read (check.c). */
+struct check {
+        struct hash_parts seen;
+        uint64_t round; /* rises with every change of the file */
+        bool given_up;  /* too many parts; until it is opened again */
+        bool differs;   /* it is not what was written */
+};
+
 struct SchedFile {
         Sched *sched;
         uint64_t ino;
@@ -70,7 +86,10 @@ struct SchedFile {
         int flush_error;      /* a loss not yet told by close */
         bool failed;          /* bytes of it were lost while it was in use */
         uint64_t counted;     /* Sched.lock: the value of drawn when it last counted as fresh */
-        uint64_t read_end;    /* SchedFile.lock: how far it has been read */
+        /* SchedFile.lock: */
+        uint64_t read_end; /* how far it has been read */
+        struct content content;
+        struct check check;
 };
 
 /* Of the tape, read into a slab: length bytes of segment from offset on lie at data. */
@@ -83,9 +102,10 @@ struct span {
 struct slab {
         uint8_t *data;
         unsigned n_spans, pins;
-        uint64_t used; /* clock of the last use */
-        uint64_t run;  /* in which it was read */
-        bool touched;  /* somebody has read from it */
+        uint64_t used;        /* clock of the last use */
+        uint64_t run;         /* in which it was read */
+        bool touched;         /* somebody has read from it */
+        size_t filled, taken; /* bytes that were read into it, and that were handed out */
         struct span spans[SLAB_SPANS];
 };
 
@@ -95,11 +115,14 @@ struct read_request {
         size_t size;
         sched_read_done done;
         void *ctx;
+        uint64_t round; /* of the check, if checked */
+        bool checked;
         uint64_t segment, at; /* the first byte that was not in memory when it was asked for */
         bool sequential; /* the file is being read from front to back, and there is more than a slab to come
                           */
         unsigned rank; /* when the drive would have it served, from 1; 0: the drive was not asked. Sched.lock
                         */
+        unsigned ranked; /* how often it was */
         GList link;
 };
 
@@ -128,6 +151,7 @@ struct reader {
         int64_t run_since;        /* when */
         int64_t used_at;          /* when somebody last read from its slabs */
         int64_t locate_ns;        /* what going elsewhere costs: a mean of the last times */
+        uint64_t rate;            /* bytes/s at which slabs were filled, the best of the last ones */
         int64_t advice_ns;        /* what the drive's advice cost the last time */
         bool unadvised;           /* the drive gives none */
 };
@@ -165,8 +189,9 @@ struct Sched {
         pthread_cond_t work; /* for the drive thread */
         pthread_cond_t room; /* for writers: room, the stream, the end of a commit */
         struct pool pool;
-        GHashTable *files;  /* ino -> SchedFile */
-        GHashTable *stages; /* segment -> stage, open and sealed */
+        GHashTable *files;     /* ino -> SchedFile */
+        GHashTable *stages;    /* segment -> stage, open and sealed */
+        GHashTable *differing; /* inode numbers of files that are not what was written */
         uint64_t next_stage;
         GQueue open, sealed, jobs, reads, syncs;
         bool sync_now; /* somebody waits for a commit that may not be put off */
@@ -274,6 +299,8 @@ size_t stage_grow(struct stage *st, size_t size);
 /* The byte at offset, which has room; *n: how many from there on lie in one piece. */
 uint8_t *stage_at(const struct stage *st, size_t offset, size_t *n);
 int stage_copy_out(struct stage *st, uint64_t offset, void *dst, size_t size); /* SchedFile.lock */
+/* Takes the hash of what the file has in the stage. SchedFile.lock; nobody writes into the stage. */
+void stage_hash(struct stage *st);
 /* Puts a stage's bytes into file order, without those that no extent names any more. True if they are all of
  * the file, and *attr is its. SchedFile.lock; the stage is taken. */
 bool stage_tidy(struct stage *st, struct tree_attr *attr);
@@ -287,6 +314,35 @@ struct job *stream_job(Sched *s, SchedFile *f, const void *lies);
 void job_free(Sched *s, struct job *j); /* Sched.lock */
 /* Somebody who waits may find room now. Sched.lock. */
 void room_made(Sched *s);
+
+/* content.c: SchedFile.lock held, and not Sched.lock. */
+/* Before the first change. */
+void content_begin(SchedFile *f);
+void content_clear(SchedFile *f);
+/* Before these bytes are replaced. True: they are known, and *old is their CRC; then content_change follows,
+ * else content_put, or for a stage nothing. */
+bool content_replaces(SchedFile *f, uint64_t offset, size_t size, uint32_t *old);
+void content_put(SchedFile *f, uint64_t offset, const void *data, size_t size);
+void content_change(SchedFile *f, uint64_t offset, const void *data, size_t size, uint32_t old);
+/* The same for bytes in a stage: of an extent; those at at of it, which are the file's at offset. */
+void content_put_staged(SchedFile *f, const struct stage *st, const struct tree_extent *e);
+void content_change_staged(
+        SchedFile *f, const struct stage *st, uint64_t offset, uint64_t at, size_t size, uint32_t old);
+/* Before these bytes become a hole; before the file ends at offset (length UINT64_MAX) or they are zeros. */
+void content_zero(SchedFile *f, uint64_t offset, uint64_t length);
+void content_cut(SchedFile *f, uint64_t offset, uint64_t length);
+/* Tells the tree, if all of the file is known. */
+void content_settle(SchedFile *f);
+
+/* check.c: SchedFile.lock held, and not Sched.lock, unless said otherwise. */
+void check_open(SchedFile *f); /* Sched.lock; the file was not in use */
+/* The file changes. */
+void check_forget(SchedFile *f);
+/* A read begins; -EIO: the file is not what was written. */
+int check_admit(struct read_request *q, const struct tree_attr *attr);
+/* No locks held. iov answers q, with all that it asks for. -EIO: with that the file is complete, and it is
+ * not what was written. */
+int check_answer(const struct read_request *q, const struct iovec *iov);
 
 /* loan.c: Sched.lock. */
 bool loan_is_in(const Sched *s, const struct job *j); /* part of its batch is lent */
@@ -309,18 +365,27 @@ void pack_end(Sched *s);
  * Sched.lock; others than the drive thread count themselves in pack.pins. */
 const uint8_t *pack_find(Sched *s, uint64_t segment, uint64_t offset, size_t *n);
 
+/* answer.c; drive thread, no locks held: serves one request. */
+void reader_serve(Sched *s, struct read_request *r);
+
 /* reader.c */
 void reader_init(Sched *s);
 void reader_clear(Sched *s);
-/* Drive thread, no locks held: serves one request; reads one slab ahead if that makes sense (true: it did).
+/* The span that holds byte offset of segment, whose slab is pinned, or NULL. Sched.lock. */
+const struct span *slab_pin(Sched *s, uint64_t segment, uint64_t offset, struct slab **ret);
+/* taken: bytes of it that were handed out. Sched.lock. */
+void slab_unpin(Sched *s, struct slab *slab, size_t taken);
+/* Drive thread, no locks held: gets byte offset of segment into a slab for a request; reads one slab ahead.
  */
-void reader_serve(Sched *s, struct read_request *r);
+int reader_load(Sched *s, const struct read_request *q, uint64_t segment, uint64_t offset);
 bool reader_wants_ahead(Sched *s); /* Sched.lock */
 void reader_ahead(Sched *s);
 /* A LOCATE that costs more than this is worth being avoided. */
 #define LOCATE_DEAR_NS INT64_C(20000000)
 /* Blocks up to which reading on takes the place of a LOCATE. */
 uint64_t reader_near(Sched *s);
+/* Of bytes of the file, if they are in memory; -EAGAIN: they are not. SchedFile.lock. */
+int reader_crc(SchedFile *f, uint64_t offset, size_t size, uint32_t *crc);
 /* The bytes are in a slab. Sched.lock. */
 bool reader_holds(Sched *s, uint64_t segment, uint64_t offset);
 /* The logical object that holds byte offset of segment. False: it is not on the tape. */

@@ -41,6 +41,7 @@ static void release(Sched *s)
         pool_clear(&s->pool);
         g_hash_table_destroy(s->files);
         g_hash_table_destroy(s->stages);
+        g_hash_table_destroy(s->differing);
         pthread_cond_destroy(&s->work);
         pthread_cond_destroy(&s->room);
         pthread_mutex_destroy(&s->lock);
@@ -63,6 +64,7 @@ int sched_new(Volume *volume, Tree *tree, const struct sched_options *options, S
         init_locks(s);
         s->files = g_hash_table_new(g_int64_hash, g_int64_equal);
         s->stages = g_hash_table_new(g_int64_hash, g_int64_equal);
+        s->differing = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
         struct tape_info info;
         tape_get_info(volume_tape(volume), &info);
         s->padded = info.fixed_only;

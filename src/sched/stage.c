@@ -263,12 +263,29 @@ static bool put_in_order(struct stage *st, const struct share *share)
         return true;
 }
 
+static void hash_share(struct stage *st, const struct share *share)
+{
+        for (size_t i = 0; i < share->n; i++)
+                content_put_staged(st->file, st, &share->extents[i]);
+}
+
+void stage_hash(struct stage *st)
+{
+        struct share share = { 0 };
+        if (find_share(st, &share) == 0)
+                hash_share(st, &share);
+        g_free(share.extents);
+}
+
 bool stage_tidy(struct stage *st, struct tree_attr *attr)
 {
         struct share share = { 0 };
         Sched *s = st->file->sched;
-        bool whole = find_share(st, &share) == 0 && (share.ordered || put_in_order(st, &share)) &&
-                share.whole && tree_getattr(s->tree, st->file->ino, attr) == 0 && attr->size == share.length;
+        bool whole = find_share(st, &share) == 0;
+        hash_share(st, &share);
+        content_settle(st->file);
+        whole = whole && (share.ordered || put_in_order(st, &share)) && share.whole &&
+                tree_getattr(s->tree, st->file->ino, attr) == 0 && attr->size == share.length;
         g_free(share.extents);
         return whole;
 }

@@ -215,6 +215,7 @@ static enum verdict stream_take(SchedFile *f, int *error)
         s->stream.last_write = monotonic_ns();
         add_jobs(f, st, jobs);
         pthread_mutex_unlock(&s->lock);
+        stage_hash(st);
         for (size_t i = 0; i < n; i++)
                 stage_copy_out(st, jobs[i]->offset, jobs[i]->data,
                         MIN(s->pool.batches.piece, st->length - jobs[i]->offset));
@@ -351,6 +352,20 @@ static int fill_place(const struct place *p, const struct sched_source *source)
         return 0;
 }
 
+/* known: of what was there before, and old is that. The bytes were just touched. */
+static void take_hash(SchedFile *f, uint64_t offset, const struct place *p, bool known, uint32_t old)
+{
+        if (p->stage && known)
+                content_change_staged(f, p->stage, offset, p->offset, p->size, old);
+        if (!p->job)
+                return;
+        const uint8_t *data = p->job->data + (p->offset - p->job->offset);
+        if (known)
+                content_change(f, offset, data, p->size, old);
+        else
+                content_put(f, offset, data, p->size);
+}
+
 /* SchedFile.lock held, and given up while it waits. *size: in, what is asked; out, what was done. */
 static int write_some(SchedFile *f, uint64_t offset, size_t *size, const struct sched_source *source)
 {
@@ -372,11 +387,17 @@ static int write_some(SchedFile *f, uint64_t offset, size_t *size, const struct 
                 if (v != PLACED)
                         return r;
         }
+        uint32_t old = 0;
+        bool known = content_replaces(f, offset, p.size, &old);
         r = fill_place(&p, source);
         if (r == 0) {
                 struct tree_extent e = { offset, p.size, p.segment, p.offset };
                 r = tree_put_extent(f->sched->tree, f->ino, &e, now_ns());
         }
+        if (r == 0)
+                take_hash(f, offset, &p, known, old);
+        else
+                content_cut(f, offset, p.size);
         unclaim(f, &p);
         if (r == 0)
                 *size = p.size;
@@ -392,6 +413,7 @@ int sched_write(SchedFile *f, uint64_t offset, size_t size, const struct sched_s
                 return -EFBIG;
         int r = 0;
         pthread_mutex_lock(&f->lock);
+        content_begin(f);
         while (*done < size && r == 0) {
                 size_t n = size - *done;
                 r = write_some(f, offset + *done, &n, source);

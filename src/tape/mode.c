@@ -162,8 +162,10 @@ int mode_offer(Tape *t, const struct tape_mode *mode)
         if (r == 0 && other_length) {
                 t->mode.block_length = mode->block_length;
                 t->mode_changed = true;
-        } else if (other_length) {
+        } else if (other_length && t->mode_changed) {
                 former_keep(t, &t->mode);
+        } else if (other_length) {
+                former_forget(t);
         }
         return r;
 }

@@ -26,17 +26,23 @@ static int read_page(Tape *t, struct tape_mode *mode)
         return r == 0 && mode->page_length < PAGE_USED ? -EOPNOTSUPP : r;
 }
 
-static int select_page(Tape *t, struct tape_mode *mode, bool on)
+static void set_page(struct tape_mode *mode, bool on)
 {
-        uint32_t length = t->info.block_length;
         mode->page[4] = on ? METHOD_CRC32C : 0;
         mode->page[5] = (uint8_t)((mode->page[5] & 0xc0) | (on ? CRC_LENGTH : 0));
         mode->page[6] = (uint8_t)((mode->page[6] & ~BOTH_WAYS) | (on ? BOTH_WAYS : 0));
+}
+
+static int select_page(Tape *t, struct tape_mode *mode, bool on)
+{
+        uint32_t length = t->info.block_length;
+        set_page(mode, on);
         mode->block_length = length && on ? length + CRC_LENGTH : length;
         return mode_offer(t, mode);
 }
 
-/* Nobody else uses the drive now, so if it is on, then of a process that was killed. */
+/* Nobody else uses the drive now, so if it is on, then of a process that was killed. The block length stays
+ * as it was found. */
 int protection_probe(Tape *t)
 {
         struct tape_mode mode;
@@ -47,8 +53,8 @@ int protection_probe(Tape *t)
         if (mode.page[4] == 0 || t->protection)
                 return 0;
         log_notice("%s: the drive was left with logical block protection on; it is switched off", t->address);
-        t->info.block_length = t->mode.block_length - MIN(t->mode.block_length, mode.page[5] & 0x3fu);
-        return select_page(t, &mode, false);
+        set_page(&mode, false);
+        return mode_offer(t, &mode);
 }
 
 static int allocate(Tape *t)

@@ -4,6 +4,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <reelfs/hash.h>
+
 #include "tree-private.h"
 
 /* Of an inode: sorted by file offset, not overlapping, and none continues the one before it. All ends are at
@@ -184,8 +186,14 @@ int tree_truncate(Tree *tree, uint64_t ino, uint64_t size, int64_t now)
                 r = replace(t, inode, size, INT64_MAX, NULL);
         if (r < 0)
                 return r;
+        uint64_t old = inode->size;
+        bool has_crc = inode->has_crc32 && size >= old;
         inode_set_size(t, inode, size);
         inode_changed(t, inode, true, now);
+        if (has_crc) {
+                inode->crc32 = hash_crc_join(inode->crc32, hash_crc_zeros(size - old), size - old);
+                inode->has_crc32 = true;
+        }
         return 0;
 }
 

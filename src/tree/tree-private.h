@@ -3,7 +3,7 @@
 /* What the files of this folder share. Every function here is called with the tree's lock held, and none
  * takes it.
  *
- * Memory per file decides the shapes: inode and dentry are one allocation each (160 and, with a name of 20
+ * Memory per file decides the shapes: inode and dentry are one allocation each (176 and, with a name of 20
  * bytes, 80 bytes as malloc rounds them), the rest is a pointer in two hash tables and one in the directory's
  * list. */
 #include <pthread.h>
@@ -69,7 +69,6 @@ struct inode {
         uint64_t ino, size;
         struct tree_times times;
         int64_t backup_time;
-        uint64_t refs;
         uint64_t mapped;      /* bytes that extents cover */
         struct dentry *names; /* the newest in a ring of all; its next is the oldest */
         struct xattr *xattrs;
@@ -80,7 +79,10 @@ struct inode {
         bool limbo : 1;      /* in Tree.limbo */
         bool in_walk : 1;    /* while a walk over changes collects: it is in it */
         uint8_t noted : 2;   /* LOG_LAST, LOG_FULL: in that log */
+        bool has_crc32 : 1;
         uint32_t n_extents, max_extents;
+        uint32_t refs;  /* UINT32_MAX: so many that it stays until the tree goes */
+        uint32_t crc32; /* regular, if has_crc32; the attribute HASH_XATTR_CRC32 */
         union {
                 struct tree_extent one;   /* regular, max_extents is 0 */
                 struct tree_extent *many; /* regular, max_extents above 0 */
@@ -190,11 +192,14 @@ void content_free(Tree *t, struct inode *inode);
 /* Frees the inode unless it has a name or a reference. */
 void inode_put(Tree *t, struct inode *inode);
 void inode_attr(const struct inode *inode, struct tree_attr *attr);
+/* One more reference; and count fewer, without inode_put. */
+void inode_ref(struct inode *inode);
+void inode_unref(struct inode *inode, uint64_t count);
 /* attr with a reference. */
 void inode_attr_ref(struct inode *inode, struct tree_attr *attr);
 void inode_set_size(Tree *t, struct inode *inode, uint64_t size);
 /* The inode differs from what an index says of it, which the log notes; ctime becomes now, and with data
- * mtime; now 0 leaves them alone. */
+ * mtime; now 0 leaves them alone. With data its hashes are forgotten. */
 void inode_changed(Tree *t, struct inode *inode, bool data, int64_t now);
 
 /* ---- Names in a directory (directory.c) */
@@ -249,6 +254,8 @@ void extents_free(Tree *t, struct inode *inode);
 int xattrs_load(Tree *t, struct inode *inode, const struct tree_xattr *xattrs, size_t n);
 int xattr_put(Tree *t, struct inode *inode, const char *name, const void *value, size_t size, int flags);
 void xattrs_free(Tree *t, struct inode *inode);
+/* Hashes of what it held before. */
+void xattrs_forget_hashes(Tree *t, struct inode *inode);
 
 /* ---- Moving (rename.c) */
 /* dir is ancestor, or somewhere below it. */

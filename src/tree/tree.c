@@ -241,13 +241,27 @@ void inode_attr(const struct inode *inode, struct tree_attr *attr)
                 .gid = inode->gid,
                 .nlink = inode->nlink,
                 .has_xattrs = inode->xattrs != NULL,
+                .has_crc32 = inode->has_crc32,
+                .crc32 = inode->crc32,
         };
+}
+
+void inode_ref(struct inode *inode)
+{
+        if (inode->refs < UINT32_MAX)
+                inode->refs++;
+}
+
+void inode_unref(struct inode *inode, uint64_t count)
+{
+        if (inode->refs < UINT32_MAX)
+                inode->refs -= (uint32_t)MIN(count, inode->refs);
 }
 
 void inode_attr_ref(struct inode *inode, struct tree_attr *attr)
 {
         inode_attr(inode, attr);
-        inode->refs++;
+        inode_ref(inode);
 }
 
 void inode_set_size(Tree *t, struct inode *inode, uint64_t size)
@@ -263,6 +277,8 @@ void inode_changed(Tree *t, struct inode *inode, bool data, int64_t now)
                 if (data)
                         inode->times.mtime = now;
         }
+        if (data && S_ISREG(inode->mode))
+                xattrs_forget_hashes(t, inode);
         /* Without a name it will not be in any index. */
         if (inode->nlink == 0)
                 return;
@@ -289,7 +305,7 @@ void tree_ref(Tree *tree, uint64_t ino)
         autounlock Tree *t = tree_lock(tree);
         struct inode *inode = inode_find(t, ino);
         if (inode)
-                inode->refs++;
+                inode_ref(inode);
 }
 
 void tree_unref(Tree *tree, uint64_t ino, uint64_t count)
@@ -298,7 +314,7 @@ void tree_unref(Tree *tree, uint64_t ino, uint64_t count)
         struct inode *inode = inode_find(t, ino);
         if (!inode)
                 return;
-        inode->refs -= MIN(count, inode->refs);
+        inode_unref(inode, count);
         inode_put(t, inode);
 }
 

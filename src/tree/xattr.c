@@ -4,6 +4,8 @@
 #include <string.h>
 #include <sys/xattr.h>
 
+#include <reelfs/hash.h>
+
 #include "tree-private.h"
 
 #define NAME_MAX_BYTES 255 /* linux/limits.h: XATTR_NAME_MAX */
@@ -70,11 +72,25 @@ static int check_new(const char *name, size_t size, size_t others, size_t *name_
         return size > VALUE_MAX || others + EACH + *name_length + size > ALL_MAX ? -ENOSPC : 0;
 }
 
+/* The CRC of a regular file, which most have, is not kept as text. True: this was it. */
+static bool take_crc(struct inode *inode, const char *name, const void *value, size_t size)
+{
+        uint32_t crc;
+        if (!S_ISREG(inode->mode) || strcmp(name, HASH_XATTR_CRC32) != 0 ||
+                !hash_crc_from_text(value, size, &crc))
+                return false;
+        inode->crc32 = crc;
+        inode->has_crc32 = true;
+        return true;
+}
+
 int xattr_put(Tree *t, struct inode *inode, const char *name, const void *value, size_t size, int flags)
 {
         size_t name_length = strnlen(name, NAME_MAX_BYTES + 1), all;
         if (name_length == 0 || name_length > NAME_MAX_BYTES)
                 return -ERANGE;
+        if (flags == 0 && take_crc(inode, name, value, size))
+                return 0;
         struct xattr **at = find(inode, name, &all);
         if (*at && (flags & XATTR_CREATE))
                 return -EEXIST;
@@ -138,7 +154,7 @@ static int put_many(Tree *t, struct inode *inode, const struct tree_xattr *xattr
         for (size_t i = 0; i < n && r == 0; i++) {
                 const struct tree_xattr *x = all[i].x;
                 size_t name_length;
-                if (all[i].replaced)
+                if (all[i].replaced || take_crc(inode, x->name, x->value, x->size))
                         continue;
                 r = check_new(x->name, x->size, total, &name_length);
                 if (r == 0)
@@ -169,6 +185,17 @@ int tree_load_xattrs(Tree *tree, uint64_t ino, const struct tree_xattr *xattrs, 
         return r < 0 ? r : xattrs_load(t, inode, xattrs, n);
 }
 
+static int get_crc(const struct inode *inode, void **value, size_t *size)
+{
+        char *text = g_try_malloc(HASH_CRC_TEXT_LENGTH + 1);
+        if (!text)
+                return -ENOMEM;
+        hash_crc_to_text(inode->crc32, text);
+        *value = text;
+        *size = HASH_CRC_TEXT_LENGTH;
+        return 0;
+}
+
 int tree_xattr_get(Tree *tree, uint64_t ino, const char *name, void **value, size_t *size)
 {
         autounlock Tree *t = tree_lock(tree);
@@ -176,6 +203,8 @@ int tree_xattr_get(Tree *tree, uint64_t ino, const char *name, void **value, siz
         int r = inode_get(t, ino, &inode);
         if (r < 0)
                 return r;
+        if (inode->has_crc32 && strcmp(name, HASH_XATTR_CRC32) == 0)
+                return get_crc(inode, value, size);
         size_t all;
         struct xattr *x = *find(inode, name, &all);
         if (!x)
@@ -207,6 +236,11 @@ int tree_xattr_remove(Tree *tree, uint64_t ino, const char *name, int64_t now)
         return 0;
 }
 
+static bool is_listed(const struct xattr *x)
+{
+        return strcmp(x->data, HASH_XATTR_SHA256) != 0;
+}
+
 int tree_xattr_list(Tree *tree, uint64_t ino, char **names, size_t *size)
 {
         autounlock Tree *t = tree_lock(tree);
@@ -216,14 +250,15 @@ int tree_xattr_list(Tree *tree, uint64_t ino, char **names, size_t *size)
                 return r;
         size_t n = 0;
         for (struct xattr *x = inode->xattrs; x; x = x->next)
-                n += (size_t)x->name_length + 1;
+                n += is_listed(x) ? (size_t)x->name_length + 1 : 0;
         char *list = g_try_malloc(n + 1);
         if (!list)
                 return -ENOMEM;
         *names = list;
         *size = n;
         for (struct xattr *x = inode->xattrs; x; x = x->next)
-                list = mempcpy(list, x->data, (size_t)x->name_length + 1);
+                if (is_listed(x))
+                        list = mempcpy(list, x->data, (size_t)x->name_length + 1);
         *list = '\0';
         return 0;
 }
@@ -231,11 +266,16 @@ int tree_xattr_list(Tree *tree, uint64_t ino, char **names, size_t *size)
 int tree_visit_xattrs(Tree *t, const struct tree_entry *entry,
         int (*xattr)(void *ctx, const char *name, const void *value, size_t size), void *ctx)
 {
+        int r = 0;
+        if (entry->attr.has_crc32) {
+                char text[HASH_CRC_TEXT_LENGTH + 1];
+                hash_crc_to_text(entry->attr.crc32, text);
+                r = xattr(ctx, HASH_XATTR_CRC32, text, HASH_CRC_TEXT_LENGTH);
+        }
         if (!entry->attr.has_xattrs)
-                return 0;
+                return r < 0 ? r : 0;
         /* The walk that this is called from holds the lock. */
         struct inode *inode = inode_find(t, entry->ino);
-        int r = 0;
         for (struct xattr *x = inode ? inode->xattrs : NULL; x && r >= 0; x = x->next)
                 r = xattr(ctx, x->data, xattr_value(x), x->size);
         return r < 0 ? r : 0;
@@ -248,4 +288,46 @@ void xattrs_free(Tree *t, struct inode *inode)
                 tree_release(t, x, xattr_size(x));
         }
         inode->xattrs = NULL;
+}
+
+/* ---- Hashes */
+
+static void drop_xattrs(Tree *t, struct inode *inode, const char *prefix)
+{
+        for (struct xattr **at = &inode->xattrs; *at;) {
+                struct xattr *x = *at;
+                if (!g_str_has_prefix(x->data, prefix)) {
+                        at = &x->next;
+                        continue;
+                }
+                *at = x->next;
+                tree_release(t, x, xattr_size(x));
+        }
+}
+
+void xattrs_forget_hashes(Tree *t, struct inode *inode)
+{
+        inode->has_crc32 = false;
+        drop_xattrs(t, inode, HASH_XATTR);
+}
+
+int tree_set_hash(Tree *tree, uint64_t ino, uint32_t crc32, const char *sha256)
+{
+        autounlock Tree *t = tree_lock(tree);
+        struct inode *inode;
+        int r = inode_get_file(t, ino, &inode);
+        if (r < 0)
+                return r;
+        bool changes = !inode->has_crc32 || inode->crc32 != crc32;
+        drop_xattrs(t, inode, HASH_XATTR_CRC32);
+        inode->crc32 = crc32;
+        inode->has_crc32 = true;
+        size_t all;
+        if (sha256 && !*find(inode, HASH_XATTR_SHA256, &all)) {
+                changes = true;
+                r = xattr_put(t, inode, HASH_XATTR_SHA256, sha256, strlen(sha256), 0);
+        }
+        if (changes)
+                inode_changed(t, inode, false, 0);
+        return r;
 }

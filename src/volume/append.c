@@ -232,6 +232,8 @@ int volume_remeasure(Volume *v)
  * when its buffer is empty. */
 static int make_room(Volume *v, uint64_t bytes)
 {
+        if (v->tree)
+                volume_warn_early(v, v->tree);
         if (has_room(v, bytes))
                 return 0;
         int r = remeasure(v);

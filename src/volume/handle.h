@@ -35,6 +35,7 @@ struct Volume {
         bool open_tail;    /* no filemark is right before it, though one has to be */
         uint64_t writing;  /* id of the segment that is half written; 0: none */
         bool never_written; /* mounted read-only, for whatever reason */
+        uint64_t warned;    /* bytes that the drive's early warning was put forward by */
         int append_error;   /* sticky: no more data. 0, -ENOSPC or -EIO */
         int commit_error;   /* sticky: no more indexes either */
         bool left_out;      /* by the index being written: data that may still come */
@@ -93,6 +94,8 @@ void volume_measure(Volume *v);
 /* Behind an index: if no other one would fit, nothing may change any more, so that the volume stays closed.
  */
 void volume_note_full(Volume *v, Tree *tree);
+/* (drive) Has the drive, if it can, say early warning while there is room for the next full index. */
+void volume_warn_early(Volume *v, Tree *tree);
 /* Bytes to keep for the next full index. */
 uint64_t volume_reserve(Volume *v, Tree *tree);
 

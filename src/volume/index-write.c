@@ -3,6 +3,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include <reelfs/hash.h>
 #include <reelfs/log.h>
 #include <reelfs/util.h>
 
@@ -23,6 +24,7 @@ struct writer {
         unsigned told;                    /* losses */
         const struct tree_extent *placed; /* of which place is */
         struct index_place place;
+        bool partial;   /* the entry being written has its first part only */
         char loss[160]; /* what the entry being written has lost; empty: nothing */
 };
 
@@ -165,6 +167,8 @@ static int on_xattr(void *ctx, const char *name, const void *value, size_t size)
         g_autofree char *key = key_from_xattr(name);
         if (w->loss[0] && strcmp(key, KEY_LOST) == 0)
                 return 0; /* there is news */
+        if (w->partial && g_str_has_prefix(name, HASH_XATTR))
+                return 0; /* of what the file holds in whole */
         write_xattr(w, key, value, size);
         return w->out->error;
 }
@@ -343,6 +347,7 @@ static int enter_directory(struct writer *w, const struct tree_entry *entry, boo
                 write_times(w, entry);
                 element_number(w, TAG("fileuid"), entry->fileuid);
                 w->loss[0] = '\0';
+                w->partial = false;
                 r = write_xattrs(w, entry, root);
         }
         open_group(w, TAG("contents"));
@@ -357,6 +362,7 @@ static int write_file(struct writer *w, const struct tree_entry *entry)
         w->placed = NULL; /* an array of another file may have been there */
         uint64_t cut = w->result->cut;
         uint64_t length = S_ISREG(entry->attr.mode) ? known_length(w, entry, &n) : 0;
+        w->partial = S_ISREG(entry->attr.mode) && length != entry->attr.size;
         bool more = w->result->cut > cut && !w->loss[0];
         open_group(w, TAG("file"));
         element_name(w, TAG("name"), entry->name);

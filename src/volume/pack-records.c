@@ -5,6 +5,7 @@
 #include <sys/xattr.h>
 
 #include <reelfs/acl.h>
+#include <reelfs/hash.h>
 
 #include "pack-format.h"
 #include "text.h"
@@ -158,6 +159,17 @@ static int take_acl(struct pack_records *p, const struct record *r)
         return error < 0 ? error : add_xattr(p, ACL_XATTR_ACCESS, p->acl, size);
 }
 
+/* Ours, or anybody's. */
+static int take_comment(struct pack_records *p, const struct record *r)
+{
+        const size_t prefix = strlen(PACK_COMMENT_CRC32);
+        uint32_t crc;
+        if (r->size <= prefix || memcmp(r->value, PACK_COMMENT_CRC32, prefix) != 0 ||
+                !hash_crc_from_text(r->value + prefix, r->size - prefix, &crc))
+                return 0;
+        return add_xattr(p, HASH_XATTR_CRC32, r->value + prefix, r->size - prefix);
+}
+
 /* ---- Records */
 
 struct field {
@@ -204,6 +216,8 @@ static int take_record(struct pack_records *p, const struct record *r)
                 return add_xattr(p, r->key + strlen(XATTR_KEY), r->value, r->size);
         if (strcmp(r->key, "SCHILY.acl.access") == 0)
                 return take_acl(p, r);
+        if (strcmp(r->key, "comment") == 0)
+                return take_comment(p, r);
         for (size_t i = 0; i < G_N_ELEMENTS(fields); i++)
                 if (strcmp(r->key, fields[i].key) == 0)
                         return take_field(p, &fields[i], r);

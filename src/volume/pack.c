@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include <reelfs/acl.h>
+#include <reelfs/hash.h>
 
 #include "pack-format.h"
 
@@ -187,6 +188,11 @@ static void put_records(GByteArray *out, const struct pack_member *m, const char
         put_time(out, "mtime", a->times.mtime);
         put_time(out, "atime", a->times.atime);
         put_time(out, "ctime", a->times.ctime);
+        if (!link && a->has_crc32) {
+                char text[sizeof(PACK_COMMENT_CRC32) + HASH_CRC_TEXT_LENGTH] = PACK_COMMENT_CRC32;
+                hash_crc_to_text(a->crc32, text + strlen(text));
+                put_text(out, "comment", text);
+        }
         for (size_t i = 0; i < m->n_xattrs; i++)
                 put_xattr(out, &m->xattrs[i]);
 }

@@ -5,6 +5,8 @@
 #include <sys/stat.h>
 
 #include "keys.h"
+#include <reelfs/hash.h>
+
 #include "recover.h"
 
 #define LOST_AND_FOUND "lost+found"
@@ -156,40 +158,121 @@ static int make_way(struct recovery *r, uint64_t parent, const char *name, uint6
         return error < 0 ? error : tree_unlink(r->tree, parent, name, now);
 }
 
-static int set_xattrs(struct recovery *r, uint64_t ino, const struct pack_member *m)
+/* The hash is that of the whole file. */
+static int set_xattrs(struct recovery *r, uint64_t ino, const struct pending *p, bool whole)
 {
         int error = 0;
-        for (size_t i = 0; i < m->n_xattrs && error == 0; i++)
-                error = tree_xattr_set(
-                        r->tree, ino, m->xattrs[i].name, m->xattrs[i].value, m->xattrs[i].size, 0, 0);
+        for (size_t i = 0; i < p->n_xattrs && error == 0; i++)
+                if (whole || !g_str_has_prefix(p->xattrs[i].name, HASH_XATTR))
+                        error = tree_xattr_set(
+                                r->tree, ino, p->xattrs[i].name, p->xattrs[i].value, p->xattrs[i].size, 0, 0);
         return error;
 }
 
-static int add_file(struct recovery *r, const struct found *f, const struct pack_member *m, uint64_t offset,
-        uint64_t parent, const char *name)
+/* The first size bytes of the pending file. */
+static int add_file(struct recovery *r, uint64_t parent, const char *name, uint64_t size, uint64_t *ino)
 {
-        const struct tree_attr *a = m->attr;
-        const struct tree_extent e = { 0, a->size, f->id, offset };
-        uint64_t ino;
-        int error = make(r->tree, parent, name, a->mode, a->uid, a->gid, a->times.ctime, &ino);
+        const struct pending *p = &r->pending;
+        const struct tree_attr *a = &p->attr;
+        const struct tree_extent e = { 0, size, p->segment, p->offset };
+        int error = make(r->tree, parent, name, a->mode, a->uid, a->gid, a->times.ctime, ino);
+        if (error == 0 && size > 0)
+                error = tree_put_extent(r->tree, *ino, &e, 0);
+        /* Afterwards, as one of them is the hash of its data. */
         if (error == 0)
-                error = set_xattrs(r, ino, m);
-        if (error == 0 && a->size > 0)
-                error = tree_put_extent(r->tree, ino, &e, 0);
+                error = set_xattrs(r, *ino, p, size == p->attr.size);
         if (error < 0)
                 return error;
-        r->counts.files++;
-        r->last.ino = ino;
-        r->last.offset = offset;
-        r->last.size = a->size;
-        return tree_setattr(r->tree, ino,
+        return tree_setattr(r->tree, *ino,
                 TREE_SET_MODE | TREE_SET_MTIME | TREE_SET_ATIME | TREE_SET_CTIME | TREE_SET_BTIME, a, NULL);
 }
 
-static int add_link(struct recovery *r, const struct pack_member *m, uint64_t parent, const char *name)
+static int add_whole(struct recovery *r)
 {
+        const struct pending *p = &r->pending;
+        char name[TREE_NAME_MAX + 1];
+        uint64_t parent, ino;
+        int error = find_parent(r, p->path, &p->attr, &parent, name);
+        if (error == 0)
+                error = make_way(r, parent, name, 0, p->attr.times.ctime);
+        if (error == 0)
+                error = add_file(r, parent, name, p->attr.size, &ino);
+        r->counts.files += error == 0;
+        return error;
+}
+
+static int add_torn(struct recovery *r, uint64_t size)
+{
+        const struct pending *p = &r->pending;
+        const char *slash = strrchr(p->path, '/');
+        uint64_t directory, ino;
+        int error = lost_and_found(r, &directory);
+        if (error < 0)
+                return error;
+        g_autofree char *base =
+                g_strdup_printf("%.*s-incomplete", TREE_NAME_MAX - 40, slash ? slash + 1 : p->path);
+        g_autofree char *name = free_name(r->tree, directory, base, NULL);
+        g_autofree char *text = g_strdup_printf("of %" PRIu64 " bytes the first %" PRIu64
+                                                " are on the tape; the volume was not closed; it was /%s",
+                p->attr.size, size, p->path);
+        error = add_file(r, directory, name, size, &ino);
+        if (error == 0)
+                error = set_text(r, ino, XATTR_LOST, text);
+        r->counts.incomplete += error == 0;
+        return error;
+}
+
+void recover_forget_pending(struct recovery *r)
+{
+        g_free(r->pending.path);
+        g_free(r->pending.xattrs);
+        r->pending = (struct pending){ 0 };
+}
+
+/* One piece of memory has all of them. */
+static int copy_xattrs(struct pending *p, const struct pack_member *m)
+{
+        size_t size = m->n_xattrs * sizeof(struct pack_xattr);
+        for (size_t i = 0; i < m->n_xattrs; i++)
+                size += strlen(m->xattrs[i].name) + 1 + m->xattrs[i].size;
+        if (size == 0)
+                return 0;
+        p->xattrs = g_try_malloc(size);
+        if (!p->xattrs)
+                return -ENOMEM;
+        char *data = (char *)(p->xattrs + m->n_xattrs);
+        for (; p->n_xattrs < m->n_xattrs; p->n_xattrs++) {
+                const struct pack_xattr *x = &m->xattrs[p->n_xattrs];
+                char *value = stpcpy(data, x->name) + 1;
+                p->xattrs[p->n_xattrs] = (struct pack_xattr){ data, value, x->size };
+                data = mempcpy(value, x->value, x->size);
+        }
+        return 0;
+}
+
+static int keep_pending(
+        struct recovery *r, const struct found *f, const struct pack_member *m, uint64_t offset)
+{
+        struct pending *p = &r->pending;
+        size_t length = strlen(m->path);
+        p->attr = *m->attr;
+        p->segment = f->id;
+        p->offset = offset;
+        p->path = g_try_malloc(length + 1);
+        if (!p->path)
+                return -ENOMEM;
+        memcpy(p->path, m->path, length + 1);
+        return copy_xattrs(p, m);
+}
+
+static int add_link(struct recovery *r, const struct pack_member *m)
+{
+        char name[TREE_NAME_MAX + 1];
         struct tree_attr target, attr;
-        int error = tree_resolve(r->tree, m->link, &target);
+        uint64_t parent;
+        int error = find_parent(r, m->path, m->attr, &parent, name);
+        if (error == 0)
+                error = tree_resolve(r->tree, m->link, &target);
         if (error < 0)
                 return error;
         error = S_ISREG(target.mode) ? make_way(r, parent, name, target.ino, m->attr->times.ctime) : -EINVAL;
@@ -204,34 +287,33 @@ static int add_link(struct recovery *r, const struct pack_member *m, uint64_t pa
         return error;
 }
 
+/* One that another one follows, or the end of the archive, is whole. */
+static int settle_pending(struct recovery *r)
+{
+        int error = r->pending.path ? add_whole(r) : 0;
+        recover_forget_pending(r);
+        return error;
+}
+
 int recover_member(struct recovery *r, const struct found *f, const struct pack_member *m, uint64_t offset)
 {
-        char name[TREE_NAME_MAX + 1];
-        uint64_t parent;
-        int error = find_parent(r, m->path, m->attr, &parent, name);
-        if (error < 0)
-                return tree_error(error);
-        if (m->link)
-                return tree_error(add_link(r, m, parent, name));
-        error = make_way(r, parent, name, 0, m->attr->times.ctime);
-        return tree_error(error < 0 ? error : add_file(r, f, m, offset, parent, name));
+        int error = settle_pending(r);
+        if (error == 0)
+                error = m->link ? add_link(r, m) : keep_pending(r, f, m, offset);
+        return tree_error(error);
 }
 
 int recover_pack_end(struct recovery *r, const struct found *f)
 {
-        uint64_t ino = r->last.ino, kept = f->length > r->last.offset ? f->length - r->last.offset : 0;
-        struct tree_attr attr;
-        r->last.ino = 0;
-        if (ino == 0 || kept >= r->last.size || tree_getattr(r->tree, ino, &attr) < 0)
-                return 0;
-        g_autofree char *text = g_strdup_printf("of %" PRIu64 " bytes the first %" PRIu64
-                                                " are on the tape; the volume was not closed",
-                r->last.size, kept);
-        int error = tree_truncate(r->tree, ino, kept, attr.times.mtime);
-        if (error == 0)
-                error = set_text(r, ino, XATTR_LOST, text);
-        if (error == 0)
-                error = tree_setattr(r->tree, ino, TREE_SET_MTIME | TREE_SET_CTIME, &attr, NULL);
-        r->counts.incomplete++;
+        const struct pending *p = &r->pending;
+        uint64_t there = f->length > p->offset ? f->length - p->offset : 0;
+        int error = 0;
+        if (f->damaged) /* and goes to lost+found as it is */
+                recover_forget_pending(r);
+        else if (p->path && there < p->attr.size)
+                error = add_torn(r, there);
+        else
+                error = settle_pending(r);
+        recover_forget_pending(r);
         return tree_error(error);
 }

@@ -32,12 +32,16 @@ static int on_member(void *ctx, const struct found *f, const struct pack_member 
 static int on_segment(void *ctx, const struct found *f)
 {
         struct recovery *r = ctx;
+        struct found own = *f;
+        int error = f->kind == SEGMENT_PACK ? recover_pack_end(r, f) : 0;
+        own.damaged |= error == -EUCLEAN;
+        if (error < 0 && error != -EUCLEAN)
+                return error;
         r->counts.packs += f->kind == SEGMENT_PACK;
         r->counts.indexes += f->kind == SEGMENT_INDEX;
         r->counts.foreign += f->foreign;
-        r->counts.damaged += f->damaged && f->kind != SEGMENT_INDEX;
-        int error = f->kind == SEGMENT_PACK ? recover_pack_end(r, f) : 0;
-        return error < 0 || f->foreign || f->length == 0 ? error : keep(r, f);
+        r->counts.damaged += own.damaged && f->kind != SEGMENT_INDEX;
+        return f->foreign || f->length == 0 ? 0 : keep(r, &own);
 }
 
 /* ---- Into the segment table */
@@ -226,6 +230,7 @@ int volume_recover(Volume *v, Tree *tree, const struct volume_progress *progress
 {
         struct recovery r = { .v = v, .tree = tree, .now = now_ns() };
         int error = roll_forward(&r, progress);
+        recover_forget_pending(&r);
         g_free(r.found);
         return error;
 }

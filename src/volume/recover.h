@@ -10,20 +10,26 @@ struct recovery {
         int64_t now;
         struct found *found; /* in the order of the tape */
         size_t n, allocated;
-        struct {
-                uint64_t ino, offset, size;
-        } last; /* file of the pack at hand; its data may be cut off */
+        struct pending {
+                char *path; /* NULL: none */
+                struct tree_attr attr;
+                struct pack_xattr *xattrs; /* with their names and values */
+                size_t n_xattrs;
+                uint64_t segment, offset;
+        } pending; /* file of the pack at hand, until it is seen that its data is all there */
         struct {
                 uint64_t packs, files, nameless, bytes; /* of those without a name */
                 uint64_t incomplete, damaged, foreign, indexes;
         } counts;
 };
 
-/* Puts a member of pack f into the tree. What is older at its path makes room: files are replaced, a
- * directory moves to lost+found, as does a file where a directory has to be. Errors: -ENOMEM; -EUCLEAN: it
- * cannot be. */
+/* Puts a member of pack f into the tree; a file, when the next one shows that it is whole. What is older at
+ * its path makes room: files are replaced, a directory moves to lost+found, as does a file where a directory
+ * has to be. Errors: -ENOMEM; -EUCLEAN: it cannot be. */
 int recover_member(struct recovery *r, const struct found *f, const struct pack_member *m, uint64_t offset);
-/* Pack f has ended: its last file gets the bytes that there are. */
+/* Pack f has ended. If its last file is cut off, the bytes that there are go to lost+found: what is older at
+ * its path is worth more. */
 int recover_pack_end(struct recovery *r, const struct found *f);
+void recover_forget_pending(struct recovery *r);
 /* A file in lost+found for segment f, which has this id from now on. -ENOMEM. */
 int recover_nameless(struct recovery *r, const struct found *f, uint64_t id);

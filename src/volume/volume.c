@@ -150,6 +150,22 @@ uint64_t volume_reserve(Volume *v, Tree *tree)
         return index + index / 4 + v->label.block_length;
 }
 
+/* Twice that, so that it need not be said again with each name. */
+void volume_warn_early(Volume *v, Tree *tree)
+{
+        struct tape_info info;
+        tape_get_info(v->tape, &info);
+        if (v->never_written || !info.programmable_warning)
+                return;
+        uint64_t reserve = volume_reserve(v, tree);
+        if (reserve <= v->warned)
+                return;
+        int r = tape_set_early_warning(v->tape, 2 * reserve);
+        if (r < 0)
+                log_debug("%s: early warning stays where the drive has it", tape_address(v->tape));
+        v->warned = r < 0 ? UINT64_MAX : 2 * reserve;
+}
+
 /* What is told to be full before it is: the reserve grows with names that come while data is on its way, and
  * that data shall still find its place. */
 static uint64_t slack(const Volume *v)

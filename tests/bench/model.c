@@ -5,7 +5,8 @@
  * MB/s of what gives and takes the data, one request after the other. SCALE divides the numbers of files, and
  * the size of a last one. One line for each figure: archive|restore, set, order, who, seconds, stops,
  * locates, metres. Orders: of the tape, in which the files were written, random; random/8: eight readers at
- * once. */
+ * once. Set wanted: parts of files, in the order of the tape and in the one that the drive recommends;
+ * beside: one reader of four files, and four. */
 #include <glib.h>
 #include <glib/gstdio.h>
 #include <pthread.h>
@@ -34,6 +35,15 @@
 #define SCATTERED 200 /* files */
 #define SCATTERED_SIZE (64u << 20)
 
+/* Readers at once who each want a part out of the midst of files that lie on several wraps. */
+#define WANTED_FILES 64
+#define WANTED_SIZE (4 * GIB)
+#define WANTED_BLOCK (8u << 20)
+#define WANTED_READERS 16
+/* Files that are read one after the other, and all at once. */
+#define BESIDE 4
+#define BESIDE_SIZE (2 * GIB)
+
 static const struct kind {
         unsigned files;
         uint64_t size;
@@ -51,6 +61,9 @@ struct job {
         uint64_t *sizes;
         size_t *shuffled; /* the same files in another order */
         size_t n;
+        uint64_t part;     /* bytes of each file that are read, from its middle on; 0: all */
+        uint32_t block;    /* bytes; 0: as always */
+        const char *lacks; /* what the drive does; NULL: nothing */
 };
 
 static void print(const struct job *j, const char *what, const char *order, const char *who, double seconds,
@@ -133,13 +146,15 @@ static void must(int r, const char *what)
 static void open_drive(struct reelfs *r)
 {
         g_autofree char *name = g_strconcat(r->path, ".cartridge", NULL);
-        g_autofree char *keys = g_strdup_printf("[cartridge]\ncapacity=%" G_GUINT64_FORMAT
-                                                "\n[test]\ndiscard=true\n[model]\ndrive=%s\n",
-                r->job->drive->capacity, r->job->drive->name);
+        g_autofree char *keys =
+                g_strdup_printf("[cartridge]\ncapacity=%" G_GUINT64_FORMAT
+                                "\n[drive]\nlacks=%s\n[test]\ndiscard=true\n[model]\ndrive=%s\n",
+                        r->job->drive->capacity, r->job->lacks ?: "", r->job->drive->name);
         g_assert_true(g_file_set_contents(r->path, "", 0, NULL) && g_file_set_contents(name, keys, -1, NULL));
         must(virtual_open(r->path, false, &r->transport), r->path);
         must(tape_open(r->transport, r->path, &r->tape), "tape");
-        must(volume_format(r->tape, &(struct volume_format){ .name = "MODEL" }), "format");
+        struct volume_format format = { .name = "MODEL", .block_length = r->job->block };
+        must(volume_format(r->tape, &format), "format");
         must(volume_open(r->tape, false, &r->volume, &r->tree), "volume");
 }
 
@@ -217,9 +232,11 @@ static void read_done(void *ctx, int error, const struct iovec *iov, int iovcnt)
 static void read_file(struct reelfs *r, size_t i)
 {
         SchedFile *f;
+        uint64_t size = r->job->sizes[i], part = r->job->part, start = part ? size / 2 : 0,
+                 end = part ? start + part : size;
         sim_until(sim_now() + 1000000000 / FILES_A_SECOND);
         must(sched_open(r->sched, r->inodes[i], &f), "open");
-        for (uint64_t at = 0; at < r->job->sizes[i]; at += REQUEST) {
+        for (uint64_t at = start; at < end; at += REQUEST) {
                 struct answer a = { PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, false, 0 };
                 sched_read(f, at, REQUEST, read_done, &a);
                 pthread_mutex_lock(&a.lock);
@@ -227,7 +244,7 @@ static void read_file(struct reelfs *r, size_t i)
                         pthread_cond_wait(&a.told, &a.lock);
                 pthread_mutex_unlock(&a.lock);
                 must(a.error, "read");
-                sim_until(sim_now() + host_ns(r->job, MIN(REQUEST, r->job->sizes[i] - at)));
+                sim_until(sim_now() + host_ns(r->job, MIN(REQUEST, end - at)));
         }
         sched_release(f);
 }
@@ -257,7 +274,7 @@ static void *reader_main(void *arg)
 static void restore_reelfs(struct reelfs *r, const char *order, const size_t *files, unsigned readers)
 {
         struct readers all = { r, files, 0, PTHREAD_MUTEX_INITIALIZER };
-        pthread_t threads[READERS];
+        pthread_t threads[MAX(READERS, WANTED_READERS)];
         must(tape_rewind(r->tape), "rewind");
         start_sched(r);
         for (unsigned i = 0; i < readers; i++)
@@ -299,16 +316,34 @@ static size_t *tape_order(struct reelfs *r)
         return files;
 }
 
+static void begin_reelfs(struct reelfs *r, const struct job *j, const char *directory)
+{
+        *r = (struct reelfs){ .job = j, .path = g_build_filename(directory, "model.tap", NULL) };
+        r->inodes = g_new(uint64_t, j->n);
+        open_drive(r);
+        start_sched(r);
+        for (size_t i = 0; i < j->n; i++)
+                write_file(r, i);
+        end_sched(r);
+        must(tape_rewind(r->tape), "rewind");
+}
+
+static void end_reelfs(struct reelfs *r)
+{
+        volume_close(r->volume);
+        tree_free(r->tree);
+        tape_close(r->tape);
+        g_autofree char *name = g_strconcat(r->path, ".cartridge", NULL);
+        g_unlink(name);
+        g_unlink(r->path);
+        g_free(r->inodes);
+        g_free(r->path);
+}
+
 static void run_reelfs(const struct job *j, const char *directory, bool restore)
 {
-        struct reelfs r = { .job = j, .path = g_build_filename(directory, "model.tap", NULL) };
-        r.inodes = g_new(uint64_t, j->n);
-        open_drive(&r);
-        start_sched(&r);
-        for (size_t i = 0; i < j->n; i++)
-                write_file(&r, i);
-        end_sched(&r);
-        must(tape_rewind(r.tape), "rewind");
+        struct reelfs r;
+        begin_reelfs(&r, j, directory);
         tell(&r, "archive", "tape");
         if (restore) {
                 g_autofree size_t *files = tape_order(&r);
@@ -317,14 +352,43 @@ static void run_reelfs(const struct job *j, const char *directory, bool restore)
                 restore_reelfs(&r, "random", j->shuffled, 1);
                 restore_reelfs(&r, "random/8", j->shuffled, READERS);
         }
-        volume_close(r.volume);
-        tree_free(r.tree);
-        tape_close(r.tape);
-        g_autofree char *name = g_strconcat(r.path, ".cartridge", NULL);
-        g_unlink(name);
-        g_unlink(r.path);
-        g_free(r.inodes);
-        g_free(r.path);
+        end_reelfs(&r);
+}
+
+/* Parts of files, for many readers at once: by a drive that is not asked for its order, and by one that is.
+ */
+static void run_wanted(const struct serpentine_drive *drive, double rate, const char *directory)
+{
+        const struct kind kinds[] = { { WANTED_FILES, WANTED_SIZE }, { 0 } };
+        static const char *const orders[] = { "tape", "recommended" };
+        for (unsigned asked = 0; asked < G_N_ELEMENTS(orders); asked++) {
+                struct job j = { .set = "wanted",
+                        .drive = drive,
+                        .rate = rate,
+                        .part = SCATTERED_SIZE,
+                        .block = WANTED_BLOCK,
+                        .lacks = asked ? NULL : "order" };
+                struct reelfs r;
+                make_job(&j, kinds, 1);
+                begin_reelfs(&r, &j, directory);
+                restore_reelfs(&r, orders[asked], j.shuffled, WANTED_READERS);
+                end_reelfs(&r);
+                clear_job(&j);
+        }
+}
+
+/* Each file by a reader of its own, beside one reader of all. */
+static void run_beside(const struct serpentine_drive *drive, double rate, const char *directory)
+{
+        const struct kind kinds[] = { { BESIDE, BESIDE_SIZE }, { 0 } };
+        struct job j = { .set = "beside", .drive = drive, .rate = rate };
+        struct reelfs r;
+        make_job(&j, kinds, 1);
+        begin_reelfs(&r, &j, directory);
+        restore_reelfs(&r, "one", NULL, 1);
+        restore_reelfs(&r, "four", NULL, BESIDE);
+        end_reelfs(&r);
+        clear_job(&j);
 }
 
 /* ---- Others, command by command */
@@ -563,5 +627,9 @@ int main(int argc, char **argv)
                 clear_job(&j);
         }
         run_scattered(serpentine_find(argv[1]));
+        if (strcmp(argv[4], "both") == 0) {
+                run_wanted(serpentine_find(argv[1]), atof(argv[2]) * 1e6, directory);
+                run_beside(serpentine_find(argv[1]), atof(argv[2]) * 1e6, directory);
+        }
         return g_rmdir(directory) < 0;
 }

@@ -10,7 +10,8 @@
 struct window {
         const struct model *model;
         unsigned acked, last;
-        bool faulty; /* the drive has failed: of what was not acknowledged, files may have a part */
+        bool faulty;    /* the drive has failed: of what was not acknowledged, files may have a part */
+        bool read_only; /* the volume may be, afterwards */
 };
 
 struct verdict {

@@ -9,6 +9,8 @@
 /* See reelfs-fault(7). */
 static const struct {
         const char *name, *rule;
+        bool lies; /* it may have spoilt an index that counts, as the volume then says, and be read-only for
+                      that */
 } faults[] = {
         { "write error", "opcode=0a,10 sense=3/0c/00" },
         { "write error in the midst of a command", "opcode=0a,10 sense=3/0c/00 partial=1 information=rest" },
@@ -41,7 +43,7 @@ static const struct {
         { "connection lost in the midst of a command", "error=reset partial=1 rewind" },
         { "unplugged in the midst of a command", "error=nodev partial=1 count=all" },
         { "host adapter fails", "error=io" },
-        { "said to be written, though it is not", "opcode=0a,10 status=good" },
+        { "said to be written, though it is not", "opcode=0a,10 status=good", true },
 };
 _Static_assert(G_N_ELEMENTS(faults) <= FAULT_KINDS_MAX, "the table of struct bench is too short");
 
@@ -71,7 +73,7 @@ static void run_fault(struct bench *b, uint32_t seed, unsigned kind, size_t at)
         int r = work_with_fault(b, &w, seed, path, &told);
         struct recording *rec = &w.recording;
         const struct ack *a = &g_array_index(rec->acks, struct ack, rec->acks->len - 1);
-        struct window window = { w.model, a->step, model_step(w.model), told };
+        struct window window = { w.model, a->step, model_step(w.model), told, told && faults[kind].lies };
         b->injected[kind] += rec->struck;
         b->told += told;
         if (r < 0) {

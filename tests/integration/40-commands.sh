@@ -97,11 +97,11 @@ grep -qF 'bad\377name\012' "$work/list"
 [[ $("$REELFS" list "$tape" directory/ | wc -l) -eq 2 ]] || fail "list of a directory"
 expect_failure 1 'No such file' "$REELFS" list "$tape" /nothing
 "$REELFS" list --json "$tape" | python3 -c '
-import json, os, sys
+import json, os, sys, zlib
 entries = {os.fsencode(e["path"]): e for e in json.load(sys.stdin)}
 assert b"/bad\xffname\n" in entries, entries.keys()
 hello = entries[b"/directory/hello"]
-assert hello["size"] == 6 and hello["xattrs"] == ["user.note"] and hello["mode"] == "0644", hello
+assert hello["size"] == 6 and hello["xattrs"] == ["user.note"] and hello["crc32"] == "%08x" % zlib.crc32(b"hello\n") and hello["mode"] == "0644", hello
 large = entries[b"/three megabytes"]
 assert sum(e["length"] for e in large["extents"]) == 3000000, large
 assert entries[b"/device"]["major"] == 5, entries[b"/device"]

@@ -24,5 +24,9 @@ for name in ("small", "large", "mix"):
     seconds, stops, locates, metres = figures["archive", name, "tape", "reelfs"]
     assert limit <= seconds < limit + 120 and stops >= 1 and metres > 0, (name, seconds, stops, metres)
     assert figures["restore", name, "tape", "reelfs"][2] <= figures["restore", name, "random", "reelfs"][2], name
+wanted = {order: figures["restore", "wanted", order, "reelfs"][0] for order in ("tape", "recommended")}
+assert wanted["recommended"] < 0.95 * wanted["tape"], wanted
+beside = {order: figures["restore", "beside", order, "reelfs"][0] for order in ("one", "four")}
+assert beside["one"] >= 0.8 * beside["four"], beside
 END
-[[ $(wc -l <"$work/model.txt") -eq 42 ]]
+[[ $(wc -l <"$work/model.txt") -eq 46 ]]

@@ -28,11 +28,15 @@ format_tape >"$work/stdout"
 mount_tape -o buffer=32M >"$work/stdout"
 rsync -a "$work/source/" "$mnt/" >"$work/rsync.1" 2>&1 &
 first=$!
-until [[ $(files_in "$mnt" | wc -l) -ge $((FILES / 3)) ]]; do sleep 0.05; done
+# In directories of 100, which rsync makes all at first.
+await_files() {
+    until [[ -n $(ls "$mnt/$(printf %03d $(($1 / 100)))" 2>/dev/null) ]]; do sleep 0.05; done
+}
+await_files $((FILES / 3))
 files_in "$mnt" >"$work/committed"
 "$REELFS" sync "$mnt"
 note "$(wc -l <"$work/committed") files are committed"
-until [[ $(files_in "$mnt" | wc -l) -ge $((FILES * 2 / 3)) ]]; do sleep 0.05; done
+await_files $((FILES * 2 / 3))
 pid=$(daemon_of "$tape")
 kill -KILL "$pid"
 wait "$first" && fail "rsync has finished"

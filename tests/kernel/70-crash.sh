@@ -9,7 +9,7 @@ modprobe sg
 mkdir -p /tmp/crash
 # What the kernel says of a drive without power is no complaint.
 complaints='(st|sg)[0-9]*[] :].*([Ee]rror|Failed)'
-for first in 0 1 2 3 4 5 6 7; do
-    limit=120 check "power cut $first" python3 /run/top/tests/crash/mount.py "$REELFS" /tmp/crash --kernel --only $first
+for number in 0 1 2 3 4; do
+    limit=120 check "power cut $number" python3 /run/top/tests/crash/mount.py "$REELFS" /tmp/crash --kernel --only $number
 done
 plan

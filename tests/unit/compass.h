@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
-/* A transport in front of the drive that notes where the tape is sent, and what it does there. */
+/* A transport in front of the drive that notes where the tape is sent, and what it does there. The drive
+ * thread counts, the test looks. */
 #include <glib.h>
 #include <scsi/sg_unaligned.h>
 
@@ -9,13 +10,13 @@
 struct compass {
         Transport transport; /* first; .ops = &compass_ops */
         Transport *under;
-        bool follows;               /* asks the drive where it is whenever that changes */
-        unsigned forward, backward; /* LOCATE, SPACE, REWIND, if it follows */
-        unsigned orders;            /* GENERATE RECOMMENDED ACCESS ORDER */
-        unsigned turns;             /* of the tape from reading to writing or back */
-        bool contrary;              /* recommended orders come the other way round */
-        uint8_t last;               /* READ or WRITE */
-        GArray *places;             /* uint64_t: where it was sent; or NULL */
+        bool follows;                       /* asks the drive where it is whenever that changes */
+        _Atomic unsigned forward, backward; /* LOCATE, SPACE, REWIND, if it follows */
+        _Atomic unsigned orders;            /* GENERATE RECOMMENDED ACCESS ORDER */
+        _Atomic unsigned turns;             /* of the tape from reading to writing or back */
+        _Atomic bool contrary;              /* recommended orders come the other way round */
+        uint8_t last;                       /* READ or WRITE */
+        GArray *places;                     /* uint64_t: where it was sent; or NULL */
 };
 
 static inline uint64_t compass_place(Transport *t)

@@ -295,7 +295,7 @@ static void test_damaged(void)
         };
         for (size_t i = 0; i < G_N_ELEMENTS(changes); i++) {
                 guint header;
-                bool complete;
+                bool complete = true;
                 g_autoptr(GByteArray) b = small_pack("f", NULL, 0, &header);
                 g_autoptr(GString) found = g_string_new(NULL);
                 memcpy(b->data + header + changes[i].at, changes[i].bytes, changes[i].n);

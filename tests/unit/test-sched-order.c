@@ -174,6 +174,38 @@ static void test_small_in_order(struct fixture *fx, const void *data)
         g_assert_cmpuint(locates(fx) - before, <=, 3);
 }
 
+static void note_parts(void *ctx, int error, const struct iovec *iov, int iovcnt)
+{
+        struct answer *a = ctx;
+        a->size = (size_t)iovcnt;
+        for (int i = 0; i < iovcnt && error == 0; i++) {
+                memcpy(a->buf, iov[i].iov_base, iov[i].iov_len);
+                a->buf += iov[i].iov_len;
+        }
+        tell(a, error);
+}
+
+/* What lies in several slabs is given out from there, also when it has to be read for that first. */
+static void test_parts(struct fixture *fx, const void *data)
+{
+        enum { SLAB = POOL / 32, SIZE = 4 * SLAB };
+        static uint8_t content[SIZE], got[SIZE];
+        pattern(content, SIZE, 7);
+        write_file(fx, "parts", SIZE, 7);
+        remount(fx);
+        SchedFile *f = open_name(fx, "parts");
+        for (unsigned i = 0; i < 2; i++) {
+                struct answer a = ANSWER;
+                memset(got, 0, SIZE);
+                a.buf = got;
+                sched_read(f, 1000, SIZE - 2000, note_parts, &a);
+                g_assert_cmpint(wait_answer(&a), ==, 0);
+                g_assert_cmpuint(a.size, ==, 4);
+                g_assert_cmpmem(got, SIZE - 2000, content + 1000, SIZE - 2000);
+        }
+        sched_release(f);
+}
+
 /* ---- Reading beside writing */
 
 static void *write_one(void *arg)
@@ -248,6 +280,7 @@ int main(int argc, char **argv)
         g_test_add("/sched-order/ascending", struct fixture, &lacking, set_up, test_ascending, tear_down);
         ADD("advised", set_up, test_advised);
         ADD("not-advised", set_up, test_not_advised);
+        ADD("parts", set_up, test_parts);
         ADD("beside", set_up, test_beside);
         ADD("small-in-order", set_up, test_small_in_order);
         ADD("gather", set_up_slow_source, test_gather);

@@ -436,6 +436,27 @@ static void test_sync_and_cut(struct fixture *fx, const void *data)
         sched_release(f);
 }
 
+static void tell_slowly(void *ctx, int error)
+{
+        tell(ctx, error);
+        g_usleep(100000);
+}
+
+/* What changes when a sync has been answered, just before the unmount, is not forgotten. */
+static void test_sync_and_stop(struct fixture *fx, const void *data)
+{
+        struct answer a = ANSWER;
+        struct tree_attr attr;
+        new_file(fx, "before");
+        sched_sync(fx->sched, NULL, tell_slowly, &a);
+        g_assert_cmpint(wait_answer(&a), ==, 0);
+        new_file(fx, "after");
+        g_assert_cmpint(unmount_volume(fx), ==, 0);
+        mount_volume(fx);
+        g_assert_cmpint(tree_resolve(fx->tree, "before", &attr), ==, 0);
+        g_assert_cmpint(tree_resolve(fx->tree, "after", &attr), ==, 0);
+}
+
 static void test_bad_calls(struct fixture *fx, const void *data)
 {
         SchedFile *f;
@@ -469,6 +490,7 @@ int main(int argc, char **argv)
         ADD("sizes/old-drive", &old, test_sizes);
         ADD("sizes/fixed-blocks", &fixed, test_sizes);
         ADD("one-extent", NULL, test_one_extent);
+        ADD("sync-and-stop", NULL, test_sync_and_stop);
         ADD("random", NULL, test_random);
         ADD("random/old-drive", &old, test_random);
         ADD("random/fixed-blocks", &fixed, test_random);

@@ -324,6 +324,38 @@ static void test_reset(void)
         rig_free(r);
 }
 
+/* A process that was killed has left it on. */
+static void test_left_on(void)
+{
+        struct rig *r = rig_new(&(struct virtual_cartridge){ .capacity = 0 });
+        uint8_t list[8 + 8 + 32] = { [3] = 0x10, [7] = 8, [14] = BLOCK >> 8, [15] = BLOCK & 0xff };
+        static const uint8_t page[] = { 0x4a, 0xf0, 0, 0x1c, 2, 4, 0xc0 };
+        struct iovec iov = { list, sizeof(list) };
+        struct transport_command c = { .cdb = { 0x55, 0x10, 0, 0, 0, 0, 0, 0, sizeof(list) },
+                .cdb_length = 10,
+                .direction = TRANSPORT_OUT,
+                .iov = &iov,
+                .iovcnt = 1,
+                .timeout_s = 60 };
+        struct tape_info info;
+        memcpy(list + 16, page, sizeof(page));
+        g_assert_cmpint(tape_set_block_length(r->tape, BLOCK), ==, 0);
+        put_all(r);
+        tape_close(g_steal_pointer(&r->tape));
+        r->cable = (struct cable){ .transport.ops = &cable_ops };
+        g_assert_cmpint(virtual_open(r->path, false, &r->cable.under), ==, 0);
+        for (unsigned i = 0; i < 2; i++) /* a unit attention comes first */
+                g_assert_cmpint(transport_execute(&r->cable.transport, &c), ==, 0);
+        g_assert_cmphex(c.status, ==, TRANSPORT_STATUS_GOOD);
+        g_assert_cmpint(tape_open(&r->cable.transport, r->path, &r->tape), ==, 0);
+        tape_get_info(r->tape, &info);
+        g_assert_false(info.protected);
+        g_assert_cmpuint(info.block_length, ==, BLOCK);
+        expect_all(r);
+        g_assert_cmpuint(r->errors, ==, 0);
+        rig_free(r);
+}
+
 int main(int argc, char **argv)
 {
         g_test_init(&argc, &argv, NULL);
@@ -334,5 +366,6 @@ int main(int argc, char **argv)
         g_test_add_func("/tape/protection/damaged-single-block", test_damaged_single_block);
         g_test_add_func("/tape/protection/damaged-always", test_damaged_always);
         g_test_add_func("/tape/protection/reset", test_reset);
+        g_test_add_func("/tape/protection/left-on", test_left_on);
         return g_test_run();
 }

@@ -342,12 +342,36 @@ static void test_many(void)
         tree_free(t);
 }
 
+/* A hash comes along, and goes with what it was of. */
+static void test_hash(void)
+{
+        struct pair p = pair_new();
+        uint64_t f = at(p.a, "/f");
+        struct tree_extent e = { 0, 100, 7, 0 };
+        g_autofree char *sha = g_strnfill(64, 'a');
+        g_assert_cmpint(tree_put_extent(p.a, f, &e, 30), ==, 0);
+        sync_pair(&p);
+        g_assert_cmpint(tree_set_hash(p.a, f, 0x1234, sha), ==, 0);
+        sync_pair(&p);
+        g_assert_true(attr_of(p.b, f).has_crc32);
+        g_assert_cmphex(attr_of(p.b, f).crc32, ==, 0x1234);
+        g_assert_cmpint(tree_set_hash(p.a, f, 0x5678, NULL), ==, 0);
+        sync_pair(&p);
+        g_assert_cmphex(attr_of(p.b, f).crc32, ==, 0x5678);
+        g_assert_cmpint(tree_truncate(p.a, f, 50, 31), ==, 0);
+        sync_pair(&p);
+        g_assert_false(attr_of(p.b, f).has_crc32);
+        g_assert_false(attr_of(p.b, f).has_xattrs);
+        pair_free(&p);
+}
+
 int main(int argc, char **argv)
 {
         g_test_init(&argc, &argv, NULL);
         g_test_add_func("/tree/apply/swap", test_swap);
         g_test_add_func("/tree/apply/inside-out", test_inside_out);
         g_test_add_func("/tree/apply/replaced", test_replaced);
+        g_test_add_func("/tree/apply/hash", test_hash);
         g_test_add_func("/tree/apply/links", test_links);
         g_test_add_func("/tree/apply/log", test_log);
         g_test_add_func("/tree/apply/order", test_order);

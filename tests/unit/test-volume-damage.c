@@ -389,6 +389,36 @@ static void test_full_of_names(void)
 }
 
 /* In the middle of a segment: its filemark and the index have room still. */
+/* The drive does not say what room there is, but warns as early as it is asked to: before it would by itself
+ * there would be none for the index. */
+static void test_warned_early(void)
+{
+        struct rig r;
+        struct tape_info info;
+        unsigned n;
+        rig_init(&r,
+                &(struct virtual_cartridge){
+                        .capacity = 128 << 20, .lacks = VIRTUAL_NO_CAPACITY | VIRTUAL_NO_ATTRIBUTES });
+        tape_get_info(r.tape, &info);
+        g_assert_true(info.programmable_warning);
+        rig_format(&r);
+        rig_mount(&r);
+        for (int i = 0; i < 30000; i++) {
+                char name[64];
+                g_snprintf(name, sizeof(name), "a file with a name of some length %d", i);
+                tree_xattr_set(
+                        r.tree, make_file(r.tree, TREE_ROOT, name), "user.comment", name, strlen(name), 0, 1);
+        }
+        fill(&r, 200000, &n);
+        g_assert_cmpint(volume_commit(r.v, r.tree, true, NULL), ==, 0);
+        struct volume_info volume;
+        volume_get_info(r.v, &volume);
+        g_assert_cmpuint(volume.index_length, >, 4 << 20); /* the drive's own warning: 2 MiB before the end */
+        rig_remount(&r);
+        g_assert_false(volume_is_read_only(r.v));
+        rig_clear(&r);
+}
+
 static void test_full_in_segment(void)
 {
         struct rig r;
@@ -434,6 +464,7 @@ int main(int argc, char **argv)
         g_test_add_func("/volume-damage/check", test_check);
         g_test_add_func("/volume-damage/full", test_full);
         g_test_add_func("/volume-damage/full-of-names", test_full_of_names);
+        g_test_add_func("/volume-damage/warned-early", test_warned_early);
         g_test_add_func("/volume-damage/full-in-segment", test_full_in_segment);
         return g_test_run();
 }

@@ -248,7 +248,10 @@ static void test_packs(void)
                 255, 255 };
         const struct pack_xattr xattrs[] = { { "user.a", "b\0c", 3 },
                 { ACL_XATTR_ACCESS, acl, sizeof(acl) } };
-        const struct pack_member m = { "new/er/with", NULL, &attr, xattrs, 2 };
+        struct tree_attr hashed = attr;
+        const struct pack_member m = { "new/er/with", NULL, &hashed, xattrs, 2 };
+        hashed.has_crc32 = true;
+        hashed.crc32 = 0x01abcdef;
         struct rig r;
         struct tree_attr a, b;
         uint64_t id;
@@ -293,6 +296,10 @@ static void test_packs(void)
         g_assert_cmpint(a.times.mtime, ==, attr.times.mtime);
         g_assert_cmpint(a.times.atime, ==, attr.times.atime);
         g_assert_cmpint(a.times.ctime, ==, attr.times.ctime);
+        g_assert_true(a.has_crc32);
+        g_assert_cmphex(a.crc32, ==, 0x01abcdef);
+        get(&r, "new/er/file", &b);
+        g_assert_false(b.has_crc32);
         void *value;
         size_t size;
         g_assert_cmpint(tree_xattr_get(r.tree, a.ino, "user.a", &value, &size), ==, 0);
@@ -407,20 +414,51 @@ static void test_torn_pack(void)
         struct tree_attr a;
         uint64_t id;
         start(&r, NULL);
+        rig_write(&r, "second", 777, 6); /* which the index has */
+        g_assert_cmpint(rig_commit(&r), ==, 0);
         g_autoptr(GByteArray) b = two_files(&r, &id);
         write_segment(&r, id, b, true);
         uint64_t end = tape_end(&r); /* three blocks and a filemark */
         crash(&r, end - 3);
-        recover(&r, "1 pack with 2 files, 1 file cut off");
+        recover(&r, "1 pack with 1 file, 1 file cut off");
         verify(&r, "first", 60000, 2);
-        get(&r, "second", &a);
+        get(&r, "lost+found/second-incomplete", &a);
         g_assert_cmpuint(a.size, >, 0);
         g_assert_cmpuint(a.size, <, 60000);
         g_assert_cmpint(a.times.mtime, ==, attr.times.mtime);
-        verify(&r, "second", a.size, 3);
-        g_autofree char *lost = xattr_text(&r, "second", "user.reelfs-lost");
+        verify(&r, "lost+found/second-incomplete", a.size, 3);
+        verify(&r, "second", 777, 6);
+        g_autofree char *lost = xattr_text(&r, "lost+found/second-incomplete", "user.reelfs-lost");
         g_assert_nonnull(strstr(lost, "of 60000 bytes the first"));
         g_assert_cmpint(tree_resolve(r.tree, "third", &a), ==, -ENOENT);
+        rig_clear(&r);
+}
+
+/* What was committed is not given up for a file that is there in part. */
+static void test_torn_replacement(void)
+{
+        struct rig r;
+        struct tree_attr a, old;
+        uint64_t id;
+        start(&r, NULL);
+        get(&r, "old", &old);
+        g_autoptr(GByteArray) b = g_byte_array_new();
+        pack_begin(&r, b, &id);
+        pack_add(b, "old", NULL, 100, 2);
+        pack_add(b, "old", NULL, 200000, 3);
+        pack_put_end(b);
+        write_segment(&r, id, b, true);
+        crash(&r, tape_end(&r) - 2);
+        recover(&r, "1 pack with 1 file, 1 file cut off");
+        verify(&r, "old", 100, 2);
+        get(&r, "lost+found/old-incomplete", &a);
+        g_assert_cmpuint(a.size, >, 0);
+        g_assert_cmpuint(a.size, <, 200000);
+        verify(&r, "lost+found/old-incomplete", a.size, 3);
+        g_autofree char *lost = xattr_text(&r, "lost+found/old-incomplete", "user.reelfs-lost");
+        g_assert_nonnull(strstr(lost, "of 200000 bytes the first"));
+        g_autofree char *all = names(&r);
+        g_assert_null(strstr(all, "reelfs-replaced"));
         rig_clear(&r);
 }
 
@@ -441,7 +479,7 @@ static void test_torn_head(void)
                 if (n < end - 5) {
                         g_assert_cmpint(tree_resolve(r.tree, "f", &a), ==, -ENOENT);
                 } else {
-                        get(&r, "f", &a);
+                        get(&r, n < end - 3 ? "lost+found/f-incomplete" : "f", &a);
                         g_assert_cmpuint(a.size, ==, MIN((n - (end - 5)) * 512, 700));
                 }
                 g_assert_cmpuint(rig_problems(&r), ==, 0);
@@ -796,6 +834,7 @@ int main(int argc, char **argv)
         g_test_add_func("/volume-recover/lookalikes", test_lookalikes);
         g_test_add_func("/volume-recover/nameless", test_nameless);
         g_test_add_func("/volume-recover/torn-pack", test_torn_pack);
+        g_test_add_func("/volume-recover/torn-replacement", test_torn_replacement);
         g_test_add_func("/volume-recover/torn-head", test_torn_head);
         g_test_add_func("/volume-recover/open-tail", test_open_tail);
         g_test_add_func("/volume-recover/torn-index", test_torn_index);
