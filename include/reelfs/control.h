@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
-/* The control socket of a mount's daemon: how `reelfs sync`, `unmount`, `status` and umount.fuse.reelfs reach
- * it, also while the mount itself is already gone.
+/* The control socket of a mount's daemon: how `reelfs sync`, `resume`, `unmount`, `status` and
+ * umount.fuse.reelfs reach it, also while the mount itself is already gone.
  *
  * A Unix stream socket, mode 0600. The client sends one line and reads lines until "ok" or "error":
  *   "sync"    commits; when it is done: "ok"
+ *   "resume"  lets writing go on after a write has failed; when an index is on the tape again: "ok"
  *   "wait"    at once: "waiting"; later, when the volume is closed: "ok". The client unmounts in between.
  *   "status"  "KEY=VALUE" lines, then "ok"
  * Answers in between: "progress DONE TOTAL TEXT" (TEXT: what is being done); the last line: "ok" or "error

@@ -21,7 +21,9 @@ struct mount_options {
 };
 
 struct mount_hooks {
-        void (*ready)(void *ctx); /* the mount is usable */
+        int (*ready)(void *ctx); /* the mount is usable; negative, logged: it is ended again */
+        /* Before it is unmounted from within, if nobody else has unmounted it. */
+        void (*unmount)(void *ctx);
         /* Releases the volume and the drive, not the tree. Called once, failure or not, when nothing uses
          * them any more and before those who wait for the unmount are told: the drive is free for the next
          * one then. Returns 0 or what went wrong. */

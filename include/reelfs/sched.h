@@ -72,8 +72,8 @@ struct sched_source {
         enum sched_wait { SCHED_WAIT /* unless max_waiters threads do already */, SCHED_NO_WAIT } wait;
 };
 /* Takes size bytes for offset. *done: bytes taken, also on failure. Returns when the data is in the pool.
- * -EAGAIN: would have to wait, and may not; -EINTR; -EROFS; -ENOSPC: the tape is full; -EFBIG; -EIO: the tape
- * failed. */
+ * -EAGAIN: would have to wait, and may not; -EINTR; -EROFS: mounted read-only, or a write of other files has
+ * failed; -ENOSPC: the tape is full; -EFBIG; -EIO: bytes of this file are lost. */
 int sched_write(SchedFile *f, uint64_t offset, size_t size, const struct sched_source *source, size_t *done);
 /* Lends memory to receive the next write into: what belongs to the file that streams then lies where it would
  * have to be copied to. iov: SCHED_LOAN_IOV elements, size bytes together; *n: how many were used, 0: nothing
@@ -97,12 +97,18 @@ typedef void (*sched_read_done)(void *ctx, int error, const struct iovec *iov, i
 void sched_read(SchedFile *f, uint64_t offset, size_t size, sched_read_done done, void *ctx);
 
 /* done(ctx, error) when data and an index that names it are on the medium. Callers at the same time share one
- * commit. error also: a loss in file f (f NULL: none in particular) that was not told before. done: from the
- * calling or the drive thread. */
+ * commit. error: of the commit; of f, as long as bytes of it are lost; f NULL: the first loss of any file,
+ * until writing goes on. done: from the calling or the drive thread. */
 typedef void (*sched_sync_done)(void *ctx, int error);
 void sched_sync(Sched *s, SchedFile *f, sched_sync_done done, void *ctx);
-/* The same for fsync(2), of a directory if f is NULL, as the options have it. */
+/* The same for fsync(2), as the options have it; with f NULL it is about the names of a directory, whatever
+ * files have lost. */
 void sched_fsync(Sched *s, SchedFile *f, sched_sync_done done, void *ctx);
+
+/* After a write that failed nothing more is written. If that has been mended, it goes on: done(ctx, 0) then,
+ * with an index on the medium, and also if nothing had failed. Otherwise the error, and why, which lives
+ * until then, says what is wrong. Lost bytes stay lost. */
+void sched_resume(Sched *s, char why[static VOLUME_WHY_MAX], sched_sync_done done, void *ctx);
 
 /* Takes back a read or sync that has not begun: its done is called with -EINTR. Nothing if it is not found.
  */
@@ -137,7 +143,8 @@ struct sched_status {
         uint64_t total, remaining;  /* bytes of the tape; total 0: not known */
         uint64_t open_files, queued_reads;
         bool read_only;
-        int error; /* first loss, negative; 0: none */
+        int error;     /* first loss, negative; 0: none */
+        uint64_t lost; /* after sched_stop: names of files that have lost bytes */
         enum pool_pages pages;
         bool pinned; /* the pool is locked in memory */
 };

@@ -111,6 +111,9 @@ int tape_set_block_length(Tape *t, uint32_t length);
 int tape_set_protection(Tape *t, bool on);
 int tape_set_compression(Tape *t, bool on); /* mode page 0Fh; a drive that lacks it is not an error */
 
+/* Blocks that cannot be read are told by the caller, who knows what they hold. */
+void tape_be_quiet(Tape *t, bool quiet);
+
 /* Writes full blocks: iov_length(iov) is a multiple of the block length. Uses as few commands as the
  * transport takes. *written: blocks on their way to the medium, also on failure. *early_warning (may be
  * NULL): set when the drive said so; such a write is a success. */

@@ -27,7 +27,7 @@
  * power-cut-tail=end|none|block|old power-cut-memory=kept|previous|loaded (see virtual_cut)  lose-after=N
  * (commands)  lose-objects=N lose-commands=N  lose-tail=end|none  lose-current=BOOL  lose-fence=BOOL (see
  * virtual_lose) remains=BOOL (what is overwritten is kept in PATH.remains, see VIRTUAL_TAIL_OLD)  initiator=N
- * (see virtual_set_initiator)  tape-alerts=N;N (flags raised at load)  discard=BOOL (data of writes with
+ * (see virtual_set_initiator)  unreadable=N;N-M (objects)  tape-alerts=N;N (flags raised at load)  discard=BOOL (data of writes with
  * FIXED=1 is not kept and reads as zeros; short blocks are, so that labels and small indexes survive: for
  * benchmarks) [fault]     rules=TEXT, for who opens it to put the fault injector in front (see
  * virtual_faults) and, kept by the drive itself, what a real drive and the memory chip in a real cartridge

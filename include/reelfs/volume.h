@@ -125,6 +125,8 @@ void volume_close(Volume *v);
 void volume_get_info(Volume *v, struct volume_info *info);
 uint32_t volume_block_length(Volume *v);
 bool volume_is_read_only(Volume *v);
+/* Whether the tree may change. 0; -EROFS; -ENOSPC: there is no room for another index. */
+int volume_may_change(Volume *v);
 Tape *volume_tape(Volume *v);
 
 /* Bytes that can still be written before the index reserve, and the tape's whole; native. total 0: the drive
@@ -160,7 +162,8 @@ int volume_seek_end(Volume *v);
  * SEGMENT_LOST if that is not all of it. -ENOSPC: early warning passed and only the reserve is left. */
 int volume_append(Volume *v, uint64_t id, const struct iovec *iov, int iovcnt, bool last);
 /* (drive) Reads from segment id at offset (a multiple of the block length) up to size bytes (likewise, and at
- * least one block), not beyond the segment's end; *nread. The position is behind what was read. */
+ * least one block), not beyond the segment's end; *nread. The position is behind what was read. What the
+ * medium does not give is for the caller to tell: -EIO, and *nread ends before it. */
 int volume_read(Volume *v, uint64_t id, uint64_t offset, void *buf, size_t size, size_t *nread);
 /* (drive) Reads on past the filemark that ends segment id, if the next object begins another segment; *next
  * is that. -ENOENT: none. For read-ahead without LOCATE: volume_read(next, 0, …) then continues where the
@@ -177,6 +180,17 @@ int volume_read_next(Volume *v, uint64_t id, struct segment *next);
 int volume_commit(Volume *v, Tree *tree, bool force, const struct volume_progress *progress);
 /* True if the tree or the tape has changed since the last index: a commit is needed. */
 bool volume_is_dirty(Volume *v, Tree *tree);
+
+/* (drive) After a write that failed: looks whether this is the tape still, with its last index, finds the end
+ * of its data, and lets writing go on from there; a commit has to follow, which proves that the tape takes
+ * something. Otherwise all stays as it is, and why says, for people, what is wrong. -EROFS: mounted
+ * read-only. -ENOSPC: the tape is full. */
+#define VOLUME_WHY_MAX 600
+int volume_resume(Volume *v, char why[static VOLUME_WHY_MAX]);
+/* The attribute of a file that was longer: how much of it is on the tape. */
+#define VOLUME_LOST_XATTR "user.reelfs-lost"
+/* Whether some of these bytes of a segment were lost when a write failed. */
+bool volume_has_lost(Volume *v, uint64_t id, uint64_t offset, uint64_t length);
 
 /* ---- Check */
 struct volume_problem_sink {

@@ -20,9 +20,9 @@ struct command {
         int usage_status; /* exit status of a usage error; 0: EXIT_USAGE */
 };
 
-extern const struct command command_format, command_mount, command_unmount, command_sync, command_status,
-        command_info, command_list, command_restore, command_salvage, command_verify, command_devices,
-        command_segments, command_check, command_eject, command_drive, command_bench;
+extern const struct command command_format, command_mount, command_unmount, command_sync, command_resume,
+        command_status, command_info, command_list, command_restore, command_salvage, command_verify,
+        command_devices, command_segments, command_check, command_eject, command_drive, command_bench;
 /* Invoked under another name: mount.reelfs, umount.fuse.reelfs and fsck.reelfs have calling conventions of
  * their own. */
 extern const struct command command_mount_helper, command_umount_helper, command_fsck;
@@ -103,6 +103,9 @@ void cli_utab_remove(const char *mountpoint);
 /* Reads answers until the last one, showing progress. *reason (may be NULL): the daemon's text of an error,
  * the caller frees. -ECONNRESET: the daemon ended without one; -EINTR: Ctrl-C or SIGTERM. */
 int cli_control_wait(Control *c, char **reason);
+/* Has the daemon of the mount at path do what request says (control.h), and waits for it. Logs the failure.
+ */
+int cli_request(const char *path, const char *request);
 /* From now on Ctrl-C and SIGTERM end cli_control_wait instead of the process. */
 void cli_control_catch_signals(void);
 /* Enters the mount namespace that -N of mount(8) names: a process id or a file. */

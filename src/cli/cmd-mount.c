@@ -129,6 +129,7 @@ static int run(const struct command *command, int argc, char **argv)
         "                         fsync=HOW      commit (an index for each), group (every 10 s), lazy\n"   \
         "                         io=WAY         how data moves: auto, direct, mmap or indirect\n"         \
         "                         chap-file=PATH CHAP secret of an iSCSI drive\n"                          \
+        "                         runas=USER     who the daemon is, once all is open\n"                     \
         "                         reserve        keep other hosts off the drive (noreserve: do not)\n"     \
         "                         lbp            the drive checks each block by its CRC32C\n"              \
         "                         noallow_other  only for who mounts (allow_other: for all)\n"             \

@@ -14,6 +14,7 @@
 #include "cli.h"
 #include "daemon.h"
 #include "progress.h"
+#include "runas.h"
 
 #define REDRAW_NS INT64_C(200000000)
 #define TELL_NS INT64_C(30000000000) /* where nobody looks */
@@ -21,7 +22,8 @@
 struct daemon {
         const struct mount_config *config;
         struct cli_volume v;
-        int notify_fd; /* a byte written here: the mount is usable; -1: in the foreground */
+        struct runas *runas; /* NULL: it stays who it is */
+        int notify_fd;       /* a byte written here: the mount is usable; -1: in the foreground */
         int64_t drawn, told;
 };
 
@@ -40,13 +42,22 @@ static void announce(const struct daemon *d)
         fflush(stdout);
 }
 
-static void on_ready(void *ctx)
+static int on_ready(void *ctx)
 {
         struct daemon *d = ctx;
         cli_utab_add(d->config->mount.address, d->config->mount.mountpoint);
+        int r = d->runas ? runas_drop(d->runas) : 0;
+        if (r < 0)
+                return r;
         announce(d);
         if (d->notify_fd >= 0)
                 background_ready(d->notify_fd);
+        return 0;
+}
+
+static void on_unmount(void *ctx)
+{
+        runas_unmount(((struct daemon *)ctx)->runas);
 }
 
 /* Unless something else is mounted there already, while this volume was being closed. */
@@ -66,6 +77,7 @@ static int on_close(void *ctx)
         volume_close(g_steal_pointer(&d->v.volume));
         tape_close(g_steal_pointer(&d->v.tape));
         forget_mount(d->config->mount.mountpoint);
+        runas_forget(d->runas);
         return r;
 }
 
@@ -120,11 +132,10 @@ static int open_volume(struct daemon *d)
         return r;
 }
 
-static int serve(struct daemon *d)
+static int open_and_serve(struct daemon *d)
 {
-        static const struct mount_hooks hooks = { on_ready, on_close };
+        static const struct mount_hooks hooks = { on_ready, on_unmount, on_close };
         const struct mount_options *options = &d->config->mount;
-        protect();
         const struct transport_options how = {
                 .read_only = options->read_only, .io = options->io, .tell_copy = true
         };
@@ -144,6 +155,19 @@ static int serve(struct daemon *d)
         else
                 on_close(d);
         tree_free(d->v.tree);
+        return r;
+}
+
+static int serve(struct daemon *d)
+{
+        const struct mount_options *options = &d->config->mount;
+        protect();
+        int r = d->config->runas
+                ? runas_prepare(d->config->runas, options->address, options->mountpoint, &d->runas)
+                : 0;
+        if (r == 0)
+                r = open_and_serve(d);
+        runas_free(d->runas);
         return r;
 }
 

@@ -12,9 +12,9 @@
 #include "cli.h"
 
 static const struct command *const commands[] = { &command_format, &command_mount, &command_unmount,
-        &command_sync, &command_status, &command_info, &command_list, &command_restore, &command_salvage,
-        &command_verify, &command_devices, &command_segments, &command_check, &command_eject, &command_drive,
-        &command_bench };
+        &command_sync, &command_resume, &command_status, &command_info, &command_list, &command_restore,
+        &command_salvage, &command_verify, &command_devices, &command_segments, &command_check,
+        &command_eject, &command_drive, &command_bench };
 
 /* What this program is when it is called by another name. */
 static const struct {

@@ -169,6 +169,15 @@ static int take_chap_file(struct mount_config *c, const char *value, char **prob
         return value[0] && setenv("REELFS_CHAP_FILE", path, 1) == 0 ? 0 : -EINVAL;
 }
 
+static int take_runas(struct mount_config *c, const char *value, char **problem)
+{
+        if (!value[0])
+                return -EINVAL;
+        g_free(c->runas);
+        c->runas = g_strdup(value);
+        return 0;
+}
+
 static int ignore(struct mount_config *c, const char *value, char **problem)
 {
         return 0;
@@ -193,6 +202,7 @@ static const struct {
         { "fsync", true, take_fsync },
         { "io", true, take_io },
         { "chap-file", true, take_chap_file },
+        { "runas", true, take_runas },
         { "allow_other", false, take_allow_other },
         { "noallow_other", false, take_no_allow_other },
         { "reserve", false, take_reserve },
@@ -259,6 +269,7 @@ void mount_config_init(struct mount_config *c)
 void mount_config_clear(struct mount_config *c)
 {
         g_string_free(c->fuse, TRUE);
+        g_free(c->runas);
 }
 
 void mount_config_finish(struct mount_config *c)

@@ -8,6 +8,7 @@
 struct mount_config {
         struct mount_options mount; /* .fuse is set by mount_config_finish */
         GString *fuse;              /* what goes to FUSE as it is */
+        char *runas;                /* user that the daemon becomes, or NULL */
         bool sloppy;                /* ignore what is not known; set before options are taken */
 };
 

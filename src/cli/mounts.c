@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What unmount, sync and mount do with a reelfs mount that is there. */
+/* What unmount, sync, resume and mount do with a reelfs mount that is there. */
 #include <errno.h>
 #include <fcntl.h>
 #include <glib.h>
@@ -116,5 +116,28 @@ int cli_enter_namespace(const char *name)
         autofd fd = open(path, O_RDONLY | O_CLOEXEC);
         if (fd < 0 || setns(fd, CLONE_NEWNS) < 0)
                 return log_error_errno(-errno, "%s: cannot enter the mount namespace", path);
+        return 0;
+}
+
+int cli_request(const char *path, const char *request)
+{
+        AUTO_MOUNT_ENTRY e = { 0 };
+        int r = cli_mount_find(path, &e);
+        if (r < 0)
+                return r;
+        Control *c;
+        r = control_connect(&e, &c);
+        if (r < 0)
+                return log_error_errno(r, "%s: the daemon cannot be reached", e.mountpoint);
+        g_autofree char *reason = NULL;
+        r = control_send(c, request);
+        if (r == 0)
+                r = cli_control_wait(c, &reason);
+        control_close(c);
+        if (reason)
+                return log_error(r, "%s: %s", e.mountpoint, reason);
+        if (r < 0)
+                return log_error(
+                        r, "%s: the daemon died; what was not on the tape yet is lost", e.mountpoint);
         return 0;
 }

@@ -53,15 +53,37 @@ static void sync_done(void *ctx, int error)
         pthread_mutex_unlock(&w->lock);
 }
 
+/* Waits for what sched_sync or sched_resume tells. */
+static int await(struct sync_wait *w)
+{
+        pthread_mutex_lock(&w->lock);
+        while (!w->done)
+                pthread_cond_wait(&w->changed, &w->lock);
+        pthread_mutex_unlock(&w->lock);
+        return w->error;
+}
+
 static bool request_sync(struct control *c, ControlClient *client)
 {
         struct sync_wait w = { PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, false, 0 };
         sched_sync(c->fe->sched, NULL, sync_done, &w);
-        pthread_mutex_lock(&w.lock);
-        while (!w.done)
-                pthread_cond_wait(&w.changed, &w.lock);
-        pthread_mutex_unlock(&w.lock);
-        reply_result(client, w.error);
+        reply_result(client, await(&w));
+        return false;
+}
+
+static bool request_resume(struct control *c, ControlClient *client)
+{
+        struct sync_wait w = { PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, false, 0 };
+        char why[VOLUME_WHY_MAX];
+        struct volume_info info;
+        sched_resume(c->fe->sched, why, sync_done, &w);
+        int r = await(&w);
+        volume_get_info(c->fe->volume, &info);
+        const char *text = why[0] ? why : info.read_only_reason;
+        if (r < 0 && text[0])
+                control_server_reply(client, "error %d writing cannot go on: %s", -r, text);
+        else
+                reply_result(client, r);
         return false;
 }
 
@@ -87,7 +109,8 @@ static bool request(void *ctx, ControlClient *client, const char *line)
         static const struct {
                 const char *line;
                 bool (*handle)(struct control *c, ControlClient *client);
-        } requests[] = { { "sync", request_sync }, { "status", request_status }, { "wait", request_wait } };
+        } requests[] = { { "sync", request_sync }, { "resume", request_resume }, { "status", request_status },
+                { "wait", request_wait } };
         struct control *c = ctx;
         unsigned i = 0;
         while (i < G_N_ELEMENTS(requests) && strcmp(line, requests[i].line) != 0)

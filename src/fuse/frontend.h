@@ -41,6 +41,8 @@ static inline struct frontend *frontend_of(fuse_req_t req)
         return fuse_req_userdata(req);
 }
 
+/* Whether one more name or attribute may be added: 0, -EROFS, -ENOSPC. */
+int frontend_may_add(struct frontend *fe);
 void frontend_stat(const struct tree_attr *attr, struct stat *st);
 /* True: the kernel may keep the pages that it has of ino; from now on it may have some. */
 bool frontend_keep_cache(struct frontend *fe, uint64_t ino);

@@ -94,10 +94,11 @@ static int mount_and_serve(
         }
         read_ahead_widen(fe->options->mountpoint);
         int r = direct_prepare(fe) ?: control_start(fe, control);
-        if (r == 0) {
-                hooks->ready(ctx);
+        if (r == 0)
+                r = hooks->ready(ctx);
+        if (r == 0)
                 serve(fe);
-        }
+        hooks->unmount(ctx);
         fuse_session_unmount(fe->session);
         fuse_remove_signal_handlers(fe->session);
         return r;
@@ -107,16 +108,18 @@ static int mount_and_serve(
 static char *describe_loss(struct frontend *fe, int error)
 {
         struct volume_info info;
+        struct sched_status st;
         volume_get_info(fe->volume, &info);
+        sched_get_status(fe->sched, &st);
         if (volume_is_dirty(fe->volume, fe->tree)) {
                 g_autoptr(GDateTime) date = g_date_time_new_from_unix_local(info.update_time / 1000000000);
                 g_autofree char *text = date ? g_date_time_format(date, "%F %T") : NULL;
                 return g_strdup_printf(
                         "%s; what was written since %s is lost", strerror(-error), text ?: "the last index");
         }
-        if (info.lost > 0)
+        if (st.lost > 0)
                 return g_strdup_printf("%s; %" G_GUINT64_FORMAT " file%s lost data, see the log",
-                        strerror(-error), info.lost, info.lost == 1 ? " has" : "s have");
+                        strerror(-error), st.lost, st.lost == 1 ? " has" : "s have");
         return g_strdup_printf("%s; all that was accepted is on the tape", strerror(-error));
 }
 

@@ -81,7 +81,9 @@ static int set_attributes(
         struct frontend *fe, uint64_t ino, const struct stat *st, int to_set, struct tree_attr *attr)
 {
         int64_t now = now_ns();
-        int r = 0;
+        int r = volume_may_change(fe->volume);
+        if (r < 0)
+                return r;
         if (to_set & FUSE_SET_ATTR_SIZE) {
                 r = sched_truncate(fe->sched, ino, (uint64_t)st->st_size, now);
                 frontend_drop_cache(fe, ino);
@@ -248,12 +250,10 @@ static void op_setxattr(
         fuse_req_t req, fuse_ino_t ino, const char *name, const char *value, size_t size, int flags)
 {
         struct frontend *fe = frontend_of(req);
-        int r;
-        if (!sched_has_room(fe->sched))
-                r = -ENOSPC;
-        else if (is_acl(name))
+        int r = frontend_may_add(fe);
+        if (r == 0 && is_acl(name))
                 r = set_acl(fe->tree, ino, name, value, size, now_ns());
-        else
+        else if (r == 0)
                 r = may_be_set(name) ? tree_xattr_set(fe->tree, ino, name, value, size, flags, now_ns())
                                      : -EPERM;
         fuse_reply_err(req, -r);
@@ -261,7 +261,10 @@ static void op_setxattr(
 
 static void op_removexattr(fuse_req_t req, fuse_ino_t ino, const char *name)
 {
-        int r = is_own_hash(name) ? -EPERM : tree_xattr_remove(frontend_of(req)->tree, ino, name, now_ns());
+        struct frontend *fe = frontend_of(req);
+        int r = is_own_hash(name) ? -EPERM : volume_may_change(fe->volume);
+        if (r == 0)
+                r = tree_xattr_remove(fe->tree, ino, name, now_ns());
         fuse_reply_err(req, -r);
 }
 

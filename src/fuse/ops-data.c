@@ -188,7 +188,9 @@ static int allocate(struct frontend *fe, uint64_t ino, int mode, uint64_t offset
                 return -EOPNOTSUPP;
         if (offset > INT64_MAX - length)
                 return -EFBIG;
-        int r = 0;
+        int r = volume_may_change(fe->volume);
+        if (r < 0)
+                return r;
         if (mode & (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE)) {
                 r = sched_punch(fe->sched, ino, offset, length, now_ns());
                 frontend_drop_cache(fe, ino);

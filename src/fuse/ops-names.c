@@ -66,6 +66,12 @@ static void op_forget_multi(fuse_req_t req, size_t count, struct fuse_forget_dat
 
 /* ---- Creation */
 
+int frontend_may_add(struct frontend *fe)
+{
+        int r = fe->options->read_only ? -EROFS : volume_may_change(fe->volume);
+        return r < 0 ? r : sched_has_room(fe->sched) ? 0 : -ENOSPC;
+}
+
 /* Mode and ACLs of a new inode: from its directory's default ACL, or else by the umask. */
 static int inherit(struct frontend *fe, const struct fuse_ctx *ctx, uint64_t parent, struct tree_new_inode *n,
         void **access, void **dir_default)
@@ -101,11 +107,9 @@ static int create(fuse_req_t req, uint64_t parent, const char *name, uint32_t mo
                 .mode = mode, .uid = ctx->uid, .gid = ctx->gid, .rdev = rdev, .target = target
         };
         struct tree_attr dir;
-        if (fe->options->read_only)
-                return -EROFS;
-        if (!sched_has_room(fe->sched))
-                return -ENOSPC;
-        int r = tree_getattr(fe->tree, parent, &dir);
+        int r = frontend_may_add(fe);
+        if (r == 0)
+                r = tree_getattr(fe->tree, parent, &dir);
         if (r < 0)
                 return r;
         if (dir.mode & S_ISGID) {
@@ -167,7 +171,9 @@ static void op_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t parent, const cha
 {
         struct frontend *fe = frontend_of(req);
         struct tree_attr attr;
-        int r = sched_has_room(fe->sched) ? tree_link(fe->tree, ino, parent, name, now_ns(), &attr) : -ENOSPC;
+        int r = frontend_may_add(fe);
+        if (r == 0)
+                r = tree_link(fe->tree, ino, parent, name, now_ns(), &attr);
         reply_entry(req, r, &attr);
 }
 
@@ -175,19 +181,26 @@ static void op_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t parent, const cha
 
 static void op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
-        fuse_reply_err(req, -tree_unlink(frontend_of(req)->tree, parent, name, now_ns()));
+        struct frontend *fe = frontend_of(req);
+        int r = volume_may_change(fe->volume);
+        fuse_reply_err(req, -(r ?: tree_unlink(fe->tree, parent, name, now_ns())));
 }
 
 static void op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
-        fuse_reply_err(req, -tree_rmdir(frontend_of(req)->tree, parent, name, now_ns()));
+        struct frontend *fe = frontend_of(req);
+        int r = volume_may_change(fe->volume);
+        fuse_reply_err(req, -(r ?: tree_rmdir(fe->tree, parent, name, now_ns())));
 }
 
 static void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t new_parent,
         const char *new_name, unsigned flags)
 {
-        fuse_reply_err(req,
-                -tree_rename(frontend_of(req)->tree, parent, name, new_parent, new_name, flags, now_ns()));
+        struct frontend *fe = frontend_of(req);
+        int r = volume_may_change(fe->volume);
+        if (r == 0)
+                r = tree_rename(fe->tree, parent, name, new_parent, new_name, flags, now_ns());
+        fuse_reply_err(req, -r);
 }
 
 static void op_readlink(fuse_req_t req, fuse_ino_t ino)

@@ -236,7 +236,7 @@ static void tell_bad(struct restore *r, const struct piece *p, uint64_t done, ui
         if (!r->options->salvage)
                 log_message(LOG_ERR, 0,
                         "%s: bytes %" PRIu64 " to %" PRIu64 ", at object %" PRIu64
-                        " of the tape, cannot be read",
+                        " of the tape, cannot be read: the tape is bad there, or the drive's heads are dirty",
                         path, bad.offset, bad.offset + size - 1, bad.object);
         if (r->options->bad)
                 r->options->bad(r->options->ctx, &bad);

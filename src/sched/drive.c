@@ -26,12 +26,18 @@ void cond_wait_until(pthread_cond_t *cond, pthread_mutex_t *lock, int64_t deadli
 
 /* ---- Writing; Sched.lock is held on entry and exit, and given up while the drive works */
 
+static void drive_broken(Sched *s, int error)
+{
+        s->error = s->error ?: error;
+        s->salvage |= !s->broken;
+        s->broken = s->losses = true;
+        pthread_cond_broadcast(&s->room);
+}
+
 void drive_lost(Sched *s, uint64_t segment, int error)
 {
         volume_segment_lost(s->volume, segment);
-        s->error = s->error ?: error;
-        s->broken = true;
-        pthread_cond_broadcast(&s->room);
+        drive_broken(s, error);
 }
 
 static void update_left(Sched *s)
@@ -134,22 +140,64 @@ static void drain(Sched *s, uint64_t jobs, uint64_t stages)
         }
 }
 
+/* Of one file it is told whether that is safe, of all whether all is well; of names that they are in the
+ * index.
+ */
+static int sync_result(Sched *s, const struct sync_request *q)
+{
+        return q->all ? s->error : q->file ? loss_of(s, q->file) : 0;
+}
+
 static void answer(Sched *s, GQueue *asked, int error)
 {
         GList *l;
         while ((l = g_queue_pop_head_link(asked))) {
                 struct sync_request *q = l->data;
-                int r = error;
-                if (q->file) {
-                        r = r ?: q->file->sync_error;
-                        q->file->sync_error = 0;
+                int r = error ?: q->refused ?: sync_result(s, q);
+                if (q->file)
                         file_unuse(q->file);
-                }
                 pthread_mutex_unlock(&s->lock);
                 q->done(q->ctx, r);
                 pthread_mutex_lock(&s->lock);
                 g_free(q);
         }
+}
+
+/* Whether writing goes on from now on, as somebody has asked for. No locks held. */
+static bool try_resume(Sched *s, const GQueue *asked)
+{
+        bool resumed = false;
+        for (GList *l = asked->head; l; l = l->next) {
+                struct sync_request *q = l->data;
+                if (q->why && !resumed)
+                        q->refused = volume_resume(s->volume, q->why);
+                resumed |= q->why && q->refused == 0;
+        }
+        return resumed;
+}
+
+/* Gives up Sched.lock. */
+static int write_index(Sched *s, const GQueue *asked, bool *resumed)
+{
+        pthread_mutex_unlock(&s->lock);
+        *resumed = (s->broken || volume_may_change(s->volume) < 0) && try_resume(s, asked);
+        int r = s->read_only ? 0 : volume_commit(s->volume, s->tree, *resumed, s->progress);
+        pthread_mutex_lock(&s->lock);
+        return r;
+}
+
+/* Takes note of what came of an index. */
+static void indexed(Sched *s, int error, bool resumed)
+{
+        if (error < 0)
+                drive_broken(s, error);
+        if (s->salvage)
+                loss_tell_open_files(s);
+        s->salvage = false;
+        if (error == 0 && resumed)
+                loss_forgive(s);
+        if (!s->error)
+                s->leaving.files = s->leaving.bytes = 0;
 }
 
 /* The index is to have the hashes of files that are open, too. Gives up Sched.lock. */
@@ -177,6 +225,7 @@ static void settle_files(Sched *s)
 
 static void commit(Sched *s)
 {
+        bool resumed = false;
         GQueue asked = s->syncs;
         g_queue_init(&s->syncs);
         s->sync_now = false;
@@ -192,22 +241,15 @@ static void commit(Sched *s)
         s->drawn++;
         drain(s, jobs, stages);
         settle_files(s);
-        pthread_mutex_unlock(&s->lock);
-        int r = s->read_only ? 0 : volume_commit(s->volume, s->tree, false, s->progress);
-        pthread_mutex_lock(&s->lock);
-        if (r < 0) {
-                s->error = s->error ?: r;
-                s->broken = true;
-        }
-        if (!s->error)
-                s->leaving.files = s->leaving.bytes = 0;
+        int r = write_index(s, &asked, &resumed);
+        indexed(s, r, resumed);
         s->committing = false;
         pace_ends(s);
         s->committed_at = monotonic_ns();
         s->commits++;
         update_left(s);
         room_made(s);
-        answer(s, &asked, r ?: s->error);
+        answer(s, &asked, r);
 }
 
 /* Whether those who wait for a commit to share have waited long enough. */
@@ -222,7 +264,7 @@ static bool group_due(Sched *s, int64_t now, int64_t *deadline)
 
 static bool commit_due(Sched *s, int64_t now, int64_t *deadline)
 {
-        if (s->sync_now || s->stop || group_due(s, now, deadline))
+        if (s->sync_now || s->salvage || s->stop || group_due(s, now, deadline))
                 return true;
         if (s->options.commit_s == 0 || s->broken || s->read_only)
                 return false;
@@ -246,10 +288,8 @@ static bool measure_if_asked(Sched *s)
         pthread_mutex_unlock(&s->lock);
         int r = volume_remeasure(s->volume);
         pthread_mutex_lock(&s->lock);
-        if (r < 0) {
-                s->error = s->error ?: r;
-                s->broken = true;
-        }
+        if (r < 0)
+                drive_broken(s, r);
         update_left(s);
         s->measure = false;
         s->measured = s->written;

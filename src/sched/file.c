@@ -89,7 +89,8 @@ void sched_release(SchedFile *f)
 
 void file_failed(SchedFile *f, int error)
 {
-        f->flush_error = f->sync_error = error;
+        f->flush_error = error;
+        f->failed = true;
 }
 
 int sched_flush(SchedFile *f)
@@ -110,6 +111,9 @@ int sched_truncate(Sched *s, uint64_t ino, uint64_t size, int64_t now)
         pthread_mutex_lock(&f->lock);
         content_cut(f, size, UINT64_MAX);
         r = tree_truncate(s->tree, ino, size, now);
+        /* What is emptied has lost nothing any more. */
+        if (r == 0 && size == 0)
+                (void)tree_xattr_remove(s->tree, ino, VOLUME_LOST_XATTR, now);
         pthread_mutex_unlock(&f->lock);
         sched_release(f);
         return r;

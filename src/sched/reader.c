@@ -212,6 +212,31 @@ static void pass_filemark(Sched *s, uint64_t segment)
                 (void)volume_read_next(s->volume, last, &next);
 }
 
+/* How many bytes of a slab can be read from offset of segment on: up to a block that is known to be bad. That
+ * block itself is tried when somebody wants it. */
+static size_t bad_before(Sched *s, uint64_t segment, uint64_t offset, bool ahead)
+{
+        size_t size = fill_size(s);
+        uint64_t object;
+        pthread_mutex_lock(&s->lock);
+        if (reader_object(s, segment, offset, &object)) {
+                uint64_t from = ahead ? object : object + 1;
+                size = (bad_first(s, from, object + size / s->block_length) - object) * s->block_length;
+        }
+        pthread_mutex_unlock(&s->lock);
+        return size;
+}
+
+/* What came of reading up to offset. Sched.lock held. */
+static void bad_take(Sched *s, uint64_t segment, uint64_t offset, int error)
+{
+        uint64_t object;
+        if (error == -EIO && reader_object(s, segment, offset, &object))
+                bad_note(s, object);
+        else if (error == 0 && offset > 0 && reader_object(s, segment, offset - 1, &object))
+                bad_forget(s, object);
+}
+
 /* The best of the last ones: others had the processor meanwhile. Sched.lock held. */
 static void note_rate(struct reader *r, size_t size, int64_t took)
 {
@@ -228,9 +253,9 @@ static int load(Sched *s, uint64_t segment, uint64_t offset, bool further, bool 
         pthread_mutex_unlock(&s->lock);
         if (offset == 0)
                 pass_filemark(s, segment);
-        size_t n = 0, size = fill_size(s);
+        size_t n = 0, size = bad_before(s, segment, offset, ahead);
         int64_t start = monotonic_ns();
-        int error = volume_read(s->volume, segment, offset, slab->data, size, &n);
+        int error = size == 0 ? -EIO : volume_read(s->volume, segment, offset, slab->data, size, &n);
         int64_t took = monotonic_ns() - start;
         unsigned n_spans = 0;
         if (n > 0 && (error == 0 || error == -EIO)) {
@@ -246,6 +271,8 @@ static int load(Sched *s, uint64_t segment, uint64_t offset, bool further, bool 
         if (error == 0 && n_spans && further)
                 slab_extend(s, slab);
         pthread_mutex_lock(&s->lock);
+        if (size > 0)
+                bad_take(s, segment, offset + n, error);
         slab_filled(s, slab, ahead, error < 0);
         pthread_mutex_unlock(&s->lock);
         return error ?: n > 0 ? 0 : -EIO;
@@ -292,7 +319,7 @@ static bool is_near(Sched *s, uint64_t wanted, uint64_t *segment, uint64_t *offs
         uint64_t object, slab = s->pool.slabs.piece / s->block_length;
         pthread_mutex_lock(&s->lock);
         bool near = reader_follows(s, segment, offset) && reader_object(s, *segment, *offset, &object) &&
-                wanted >= object &&
+                wanted >= object && bad_first(s, object, wanted) == wanted &&
                 (wanted == object ||
                         wanted - object < (r->locate_ns > LOCATE_DEAR_NS ? reader_near(s) : slab));
         pthread_mutex_unlock(&s->lock);
@@ -338,6 +365,14 @@ static int begin_run(Sched *s, const struct read_request *q, uint64_t segment, u
         return error;
 }
 
+static int refuse(Sched *s, const struct read_request *q, uint64_t segment, uint64_t offset, int error)
+{
+        pthread_mutex_lock(&s->lock);
+        bad_tell(s, q->file, segment, offset);
+        pthread_mutex_unlock(&s->lock);
+        return error;
+}
+
 /* All of the slab in which they lie, as requests come in any order, or if there is something unreadable
  * before them, from just there. */
 int reader_load(Sched *s, const struct read_request *q, uint64_t segment, uint64_t offset)
@@ -345,10 +380,15 @@ int reader_load(Sched *s, const struct read_request *q, uint64_t segment, uint64
         uint64_t object, from = offset / fill_size(s) * fill_size(s),
                          block = offset / s->block_length * s->block_length;
         pthread_mutex_lock(&s->lock);
-        bool there, on_tape = reader_object(s, segment, offset, &object);
+        bool there, on_tape = reader_object(s, segment, offset, &object),
+                    refused = on_tape && bad_is_refused(s, object);
+        if (on_tape && bad_first(s, object - (block - from) / s->block_length, object) < object)
+                from = block;
         pthread_mutex_unlock(&s->lock);
         if (!on_tape)
                 return -EIO;
+        if (refused)
+                return refuse(s, q, segment, offset, -EIO);
         if (read_on(s, segment, offset, object))
                 return 0;
         for (;; from = block) {
@@ -359,7 +399,7 @@ int reader_load(Sched *s, const struct read_request *q, uint64_t segment, uint64
                 if (there)
                         return 0;
                 if (from == block)
-                        return r < 0 ? r : -EIO;
+                        return refuse(s, q, segment, offset, r < 0 ? r : -EIO);
         }
 }
 

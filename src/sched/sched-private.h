@@ -82,9 +82,10 @@ struct SchedFile {
         struct stage *stage; /* open one, or NULL; changes under both locks */
         struct stage *rests; /* the last one sealed, or NULL; likewise */
         /* Sched.lock: */
-        unsigned opens, uses;        /* open files; stages, jobs and reads that need it */
-        int flush_error, sync_error; /* losses not yet told */
-        uint64_t counted;            /* Sched.lock: the value of drawn when it last counted as fresh */
+        unsigned opens, uses; /* open files; stages, jobs and reads that need it */
+        int flush_error;      /* a loss not yet told by close */
+        bool failed;          /* bytes of it were lost while it was in use */
+        uint64_t counted;     /* Sched.lock: the value of drawn when it last counted as fresh */
         /* SchedFile.lock: */
         uint64_t read_end; /* how far it has been read */
         struct content content;
@@ -127,6 +128,9 @@ struct read_request {
 
 struct sync_request {
         SchedFile *file; /* a use of it, or NULL */
+        bool all;        /* it is about all files */
+        char *why;       /* it asks for writing to go on; VOLUME_WHY_MAX bytes. Or NULL */
+        int refused;     /* what came of that */
         sched_sync_done done;
         void *ctx;
         GList link;
@@ -151,6 +155,14 @@ struct reader {
         int64_t advice_ns;        /* what the drive's advice cost the last time */
         bool unadvised;           /* the drive gives none */
 };
+
+/* A block that could not be read (bad.c). */
+struct bad_block {
+        uint64_t object; /* 0: none */
+        int64_t tried_at;
+        bool refused; /* somebody has asked for it */
+};
+#define BAD_BLOCKS 64
 
 /* How writing goes on. Sched.lock. */
 struct pace {
@@ -200,6 +212,11 @@ struct Sched {
 
         struct loan loan;
         struct reader reader;
+        struct {
+                struct bad_block blocks[BAD_BLOCKS];
+                unsigned next;    /* the one that is replaced */
+                GHashTable *told; /* "INO OBJECT" */
+        } bad;
         struct pace pace;
 
         /* The pack being written, by the drive thread alone. Others look into its batch under Sched.lock. */
@@ -239,6 +256,9 @@ struct Sched {
         int64_t sleeps_until; /* the drive thread; 0: it is awake, and looks again before it sleeps */
         int error;            /* first loss */
         bool broken;          /* nothing more is written */
+        bool salvage;         /* it has just broken: an index of what is good is due */
+        bool losses;          /* some file has lost bytes, or had */
+        uint64_t lost;        /* how many have, at the end */
         bool read_only;       /* from the start */
         uint64_t written, read, commits;
         int64_t committed_at;                   /* monotonic ns */
@@ -250,7 +270,7 @@ void file_use(SchedFile *f);
 void file_unuse(SchedFile *f);
 /* size new bytes have a place. Sched.lock held. */
 void file_grows(SchedFile *f, size_t size);
-/* A loss in f: told by flush and sync. Sched.lock held. */
+/* A loss in f: told by flush. Sched.lock held. */
 void file_failed(SchedFile *f, int error);
 
 /* A writer who waits for the stream says so at least this often; then nobody else can take it. */
@@ -375,6 +395,17 @@ bool reader_object(Sched *s, uint64_t segment, uint64_t offset, uint64_t *object
  */
 bool reader_follows(Sched *s, uint64_t *segment, uint64_t *offset);
 
+/* bad.c: drive thread, Sched.lock held. */
+void bad_init(Sched *s);
+void bad_clear(Sched *s);
+void bad_note(Sched *s, uint64_t object); /* it could not be read */
+void bad_forget(Sched *s, uint64_t object);
+/* It is not worth being tried again yet. */
+bool bad_is_refused(Sched *s, uint64_t object);
+/* The first one from from on, before end; else end. */
+uint64_t bad_first(Sched *s, uint64_t from, uint64_t end);
+/* f is refused the byte at offset of segment. Gives up Sched.lock. */
+void bad_tell(Sched *s, SchedFile *f, uint64_t segment, uint64_t offset);
 /* advice.c; drive thread, Sched.lock held. Whether to ask the drive in which order it reaches the waiting
  * reads soonest, and doing so, which gives up the lock: they have ranks then, if the drive has an answer. */
 bool advice_is_due(Sched *s);
@@ -399,6 +430,18 @@ void pace_feeds(Sched *s, int64_t now);
 void pace_runs_dry(Sched *s, int64_t now, int64_t *deadline);
 /* The tape stops for other reasons: a commit, or a read. */
 void pace_ends(Sched *s);
+
+/* loss.c; Sched.lock held on entry and exit. */
+/* 0, or the error that a sync of f has to tell as long as bytes of it are lost. Gives up Sched.lock. */
+int loss_of(Sched *s, SchedFile *f);
+/* What a write to f ends with when nothing more is written. */
+int loss_of_writer(Sched *s, SchedFile *f);
+/* Files in use that have lost what was thought to be written. Gives up Sched.lock. */
+void loss_tell_open_files(Sched *s);
+/* Writing goes on. */
+void loss_forgive(Sched *s);
+/* Names of files in the tree that have lost bytes. After the drive thread; no locks held. */
+uint64_t loss_count(Sched *s);
 
 /* Waits for cond, at most until deadline (monotonic ns; INT64_MAX: for ever). */
 void cond_wait_until(pthread_cond_t *cond, pthread_mutex_t *lock, int64_t deadline);

@@ -36,6 +36,7 @@ static void init_locks(Sched *s)
 static void release(Sched *s)
 {
         reader_clear(s);
+        bad_clear(s);
         pack_clear(s);
         pool_clear(&s->pool);
         g_hash_table_destroy(s->files);
@@ -81,6 +82,7 @@ int sched_new(Volume *volume, Tree *tree, const struct sched_options *options, S
         s->committed_at = monotonic_ns();
         s->drawn = 1;
         reader_init(s);
+        bad_init(s);
         pace_init(s, info.density);
         pack_init(s);
         r = -pthread_create(&s->thread, NULL, drive_main, s);
@@ -123,7 +125,8 @@ int sched_stop(Sched *s, const struct volume_progress *progress)
         pthread_cond_signal(&s->work);
         pthread_mutex_unlock(&s->lock);
         pthread_join(s->thread, NULL);
-        int r = s->error;
+        s->lost = loss_count(s);
+        int r = s->error ?: s->lost > 0 ? -EIO : 0;
         pthread_mutex_lock(&s->lock);
         answer_left_reads(s);
         pthread_mutex_unlock(&s->lock);
@@ -138,16 +141,15 @@ void sched_free(Sched *s)
         release(s);
 }
 
-static void sync_later(Sched *s, SchedFile *f, bool now, sched_sync_done done, void *ctx)
+static void ask(Sched *s, const struct sync_request *what, bool now)
 {
-        struct sync_request *q = g_new0(struct sync_request, 1);
-        *q = (struct sync_request){ f, done, ctx };
+        struct sync_request *q = g_memdup2(what, sizeof(*what));
         q->link.data = q;
         pthread_mutex_lock(&s->lock);
         bool late = s->finished;
         if (!late) {
-                if (f)
-                        file_use(f);
+                if (q->file)
+                        file_use(q->file);
                 g_queue_push_tail_link(&s->syncs, &q->link);
                 s->sync_now |= now;
                 pthread_cond_signal(&s->work);
@@ -155,24 +157,20 @@ static void sync_later(Sched *s, SchedFile *f, bool now, sched_sync_done done, v
         pthread_mutex_unlock(&s->lock);
         if (late) {
                 g_free(q);
-                done(ctx, -EIO);
+                what->done(what->ctx, -EIO);
         }
 }
 
 void sched_sync(Sched *s, SchedFile *f, sched_sync_done done, void *ctx)
 {
-        sync_later(s, f, true, done, ctx);
+        ask(s, &(struct sync_request){ .file = f, .all = !f, .done = done, .ctx = ctx }, true);
 }
 
 /* What is known of it already. */
 static int told_by_sync(Sched *s, SchedFile *f)
 {
         pthread_mutex_lock(&s->lock);
-        int r = s->error;
-        if (f) {
-                r = f->sync_error ?: r;
-                f->sync_error = 0;
-        }
+        int r = f ? loss_of(s, f) : 0;
         pthread_mutex_unlock(&s->lock);
         return r;
 }
@@ -182,7 +180,14 @@ void sched_fsync(Sched *s, SchedFile *f, sched_sync_done done, void *ctx)
         if (s->options.fsync == SCHED_FSYNC_LAZY)
                 done(ctx, told_by_sync(s, f));
         else
-                sync_later(s, f, s->options.fsync == SCHED_FSYNC_COMMIT, done, ctx);
+                ask(s, &(struct sync_request){ .file = f, .done = done, .ctx = ctx },
+                        s->options.fsync == SCHED_FSYNC_COMMIT);
+}
+
+void sched_resume(Sched *s, char why[static VOLUME_WHY_MAX], sched_sync_done done, void *ctx)
+{
+        why[0] = '\0';
+        ask(s, &(struct sync_request){ .all = true, .why = why, .done = done, .ctx = ctx }, true);
 }
 
 void sched_cancel(Sched *s, void *ctx)
@@ -246,6 +251,7 @@ void sched_get_status(Sched *s, struct sched_status *status)
                 .queued_reads = s->reads.length,
                 .read_only = s->broken || volume_is_read_only(s->volume),
                 .error = s->error,
+                .lost = s->lost,
                 .total = s->total,
                 .remaining = s->left - MIN(s->left, s->dirty),
                 .pages = p->pages,

@@ -251,7 +251,7 @@ static enum verdict find_place(SchedFile *f, bool replaces, struct place *p, int
 {
         Sched *s = f->sched;
         if (s->broken) {
-                *error = s->error == -ENOSPC ? -ENOSPC : -EIO;
+                *error = loss_of_writer(s, f);
                 return REFUSED;
         }
         if (s->left < s->dirty + padding(s) + p->size) {

@@ -172,9 +172,12 @@ int command_fail(Tape *t, const struct tape_command *cmd)
                 tape_key_text(t->info.reserved_key, who, sizeof(who));
                 return log_error(failures[outcome].error, "%s: the drive is reserved by %s", t->address, who);
         }
+        bool quiet = t->quiet && outcome == TAPE_MEDIUM_ERROR && cmd->operation == OP_READ;
         t->alerts_due |= outcome == TAPE_MEDIUM_ERROR || outcome == TAPE_HARDWARE_ERROR;
         if (!log_is_verbose())
-                return log_error(failures[outcome].error, "%s: %s", t->address, failures[outcome].text);
+                return quiet
+                        ? failures[outcome].error
+                        : log_error(failures[outcome].error, "%s: %s", t->address, failures[outcome].text);
         char sense[192];
         tape_sense_text(&cmd->sense, sense, sizeof(sense));
         return log_error(failures[outcome].error, "%s: %s (%s, status %02x, sense %x/%02x/%02x, %s)",

@@ -81,6 +81,7 @@ struct Tape {
         bool modes_stale; /* the drive was reset: what we set is gone */
 
         bool mode6; /* the drive lacks MODE SENSE and SELECT (10) */
+        bool quiet;       /* the caller tells of blocks that cannot be read */
         bool mode_changed, locked;
         struct tape_mode former, mode; /* as found at open; in force now */
         int compression;               /* -1: left alone */

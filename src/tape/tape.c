@@ -105,6 +105,11 @@ void tape_close(Tape *t)
         tape_free(t);
 }
 
+void tape_be_quiet(Tape *t, bool quiet)
+{
+        t->quiet = quiet;
+}
+
 /* SSC-5, LOAD UNLOAD */
 static int load_unload(Tape *t, bool load)
 {

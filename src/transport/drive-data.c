@@ -34,12 +34,22 @@ static bool get_transfer(
         return request_expect(r, direction, (uint64_t)t->length * t->blocks);
 }
 
+static bool is_unreadable(const struct drive *d, uint64_t object)
+{
+        const struct settings *s = &d->settings;
+        for (unsigned i = 0; i < s->n_unreadable; i++)
+                if (object >= s->unreadable[i].first && object <= s->unreadable[i].last)
+                        return true;
+        return false;
+}
+
 /* As many records of the right length as follow each other, at most the transfer's. */
 static void read_fixed(struct drive *d, struct request *r, const struct transfer *t)
 {
         size_t run = 0, nread;
         uint32_t length = t->data;
         while (run < t->blocks && cartridge_kind(d->cartridge, d->position + run) == CARTRIDGE_RECORD &&
+                !is_unreadable(d, d->position + run) &&
                 cartridge_length(d->cartridge, d->position + run, &length) == 0 && length == t->data)
                 run++;
         const struct transport_command *c = r->command;
@@ -65,7 +75,7 @@ static void read_variable(struct drive *d, struct request *r, const struct trans
         const struct transport_command *c = r->command;
         uint32_t length;
         size_t nread;
-        if (cartridge_kind(d->cartridge, d->position) != CARTRIDGE_RECORD ||
+        if (cartridge_kind(d->cartridge, d->position) != CARTRIDGE_RECORD || is_unreadable(d, d->position) ||
                 cartridge_length(d->cartridge, d->position, &length) < 0)
                 return drive_stop(d, r, t->length);
         uint32_t data = length;

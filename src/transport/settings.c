@@ -149,6 +149,22 @@ static void read_alerts(struct reader *r, uint64_t *alerts)
         }
 }
 
+/* Objects and ranges of them: "7;20-25". */
+static void read_unreadable(struct reader *r, struct settings *s)
+{
+        gsize n = 0;
+        g_auto(GStrv) ranges = g_key_file_get_string_list(r->file, "test", "unreadable", &n, NULL);
+        for (gsize i = 0; i < n; i++) {
+                g_auto(GStrv) ends = g_strsplit(ranges[i], "-", 2);
+                struct range *range = &s->unreadable[s->n_unreadable];
+                if (!ends[0] || s->n_unreadable == SETTINGS_UNREADABLE ||
+                        parse_size(g_strstrip(ends[0]), &range->first) < 0 ||
+                        parse_size(g_strstrip(ends[1] ?: ends[0]), &range->last) < 0)
+                        return reader_fail(r, "unreadable", "a list of up to 16 numbers, or ranges of them");
+                s->n_unreadable++;
+        }
+}
+
 static void read_drive(struct reader *r, struct settings *s)
 {
         g_autofree char *drive = g_key_file_get_string(r->file, "model", "drive", NULL);
@@ -256,6 +272,7 @@ static void read_settings(struct reader *r, struct settings *s)
         read_loss(r, s);
         read_number32(r, "test", "initiator", VIRTUAL_INITIATORS, &s->initiator);
         read_alerts(r, &s->tape_alerts);
+        read_unreadable(r, s);
         read_flag(r, "test", "discard", &s->discard);
         read_number(r, "model", "bytes-per-second", INT64_MAX, &s->model.bytes_per_second);
         read_number(r, "model", "bus-bytes-per-second", INT64_MAX, &s->model.bus_bytes_per_second);

@@ -8,6 +8,8 @@
 
 #define SETTINGS_MAX_BLOCK 0x800000u /* longest block of a drive that takes variable ones */
 
+#define SETTINGS_UNREADABLE 16
+
 struct settings {
         struct virtual_cartridge cartridge;
         uint64_t power_cut_after; /* commands; 0: never */
@@ -18,6 +20,10 @@ struct settings {
         struct virtual_loss loss;
         uint32_t initiator;   /* 1 to VIRTUAL_INITIATORS */
         uint64_t tape_alerts; /* raised at load; bit 0 is flag 1 */
+        struct range {
+                uint64_t first, last;
+        } unreadable[SETTINGS_UNREADABLE]; /* objects */
+        unsigned n_unreadable;
         bool discard;         /* data that is written with FIXED=1 */
         struct model model;
         const struct serpentine_drive *drive; /* NULL: takes the time of model, or none */

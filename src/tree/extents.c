@@ -76,6 +76,13 @@ static int reserve(Tree *t, struct inode *inode, size_t n)
         return resize(t, inode, MAX(MAX(n, MANY_MIN), inode->max_extents + (size_t)inode->max_extents / 2));
 }
 
+static void set_count(Tree *t, struct inode *inode, size_t n)
+{
+        t->counts.extents += n;
+        t->counts.extents -= inode->n_extents;
+        inode->n_extents = (uint32_t)n;
+}
+
 static void give_back(Tree *t, struct inode *inode)
 {
         size_t n = inode->n_extents, max = inode->max_extents;
@@ -83,7 +90,7 @@ static void give_back(Tree *t, struct inode *inode)
                 struct tree_extent one = n > 0 ? inode->many[0] : (struct tree_extent){ 0 };
                 extents_free(t, inode);
                 inode->one = one;
-                inode->n_extents = (uint32_t)n;
+                set_count(t, inode, n);
         } else if (n + MANY_MIN < max / 4) {
                 resize(t, inode, n + MANY_MIN);
         }
@@ -93,7 +100,8 @@ void extents_free(Tree *t, struct inode *inode)
 {
         if (inode->max_extents > 0)
                 tree_release(t, inode->many, inode->max_extents * sizeof(struct tree_extent));
-        inode->n_extents = inode->max_extents = 0;
+        set_count(t, inode, 0);
+        inode->max_extents = 0;
         inode->one = (struct tree_extent){ 0 };
 }
 
@@ -117,7 +125,7 @@ static int splice(Tree *t, struct inode *inode, size_t first, size_t removed,
         inode->mapped += sum(pieces, n) - sum(at, removed);
         memmove(at + n, at + removed, behind * sizeof(*at));
         memcpy(at, pieces, n * sizeof(*at));
-        inode->n_extents = (uint32_t)(first + n + behind);
+        set_count(t, inode, first + n + behind);
         give_back(t, inode);
         return 0;
 }
@@ -266,7 +274,7 @@ int tree_relocate(
                 }
                 append(e, &n, &place);
         }
-        inode->n_extents = (uint32_t)n;
+        set_count(t, inode, n);
         give_back(t, inode);
         /* The same bytes: who has been told of them in an index knows where they are. */
         if (moved && inode->nlink > 0)
@@ -348,7 +356,7 @@ int extents_load(Tree *t, struct inode *inode, const struct tree_extent *extents
                 struct tree_extent next = e[i];
                 append(e, &joined, &next);
         }
-        inode->n_extents = (uint32_t)joined;
+        set_count(t, inode, joined);
         inode->mapped = sum(e, joined);
         give_back(t, inode);
         return 0;

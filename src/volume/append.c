@@ -74,8 +74,13 @@ int volume_fail(Volume *v, int error)
         v->writing = 0;
         if (v->append_error == 0 || error != -ENOSPC)
                 v->append_error = error == -ENOSPC ? -ENOSPC : -EIO;
-        if (error != -ENOSPC)
-                volume_set_read_only(v, "a write to the tape failed; nothing more is written");
+        if (error == -ENOSPC || volume_is_read_only(v))
+                return error;
+        volume_set_read_only(v, "a write to the tape failed; nothing more is written");
+        log_message(LOG_ERR, 0,
+                "%s: a write has failed: the mount is read-only from now on; when the cause is mended, reelfs "
+                "resume goes on, or mount it again",
+                tape_address(v->tape));
         return error;
 }
 
@@ -152,16 +157,21 @@ void volume_settle(Volume *v, uint64_t attempted, bool last)
         tell_lost(v, lost);
 }
 
-void volume_distrust(Volume *v)
+void volume_cut(Volume *v, uint64_t end)
 {
         uint64_t lost;
         v->at_end = false;
         {
                 autounlock Volume *locked = volume_lock(v);
-                v->commit_error = -EIO;
-                lost = cut_table(v, v->end_at_index);
+                lost = cut_table(v, end);
         }
         tell_lost(v, lost);
+}
+
+void volume_distrust(Volume *v)
+{
+        v->commit_error = -EIO;
+        volume_cut(v, v->end_at_index);
 }
 
 /* ---- Data */

@@ -259,7 +259,8 @@ static void take_committed(const struct writing *w, uint64_t changes, const stru
         v->info.previous_index_block = head->previous_block;
         memcpy(v->info.index_creator, head->creator, sizeof(v->info.index_creator));
         if (w->scope == TREE_ALL) {
-                v->last = (struct index_size){ w->length, counts->names, counts->memory, v->segments.n };
+                v->last = (struct index_size){ w->length, counts->names, counts->extents, counts->memory,
+                        v->segments.n };
                 v->chain = (struct index_chain){ .full_block = head->block };
         } else {
                 v->chain.n = head->previous_incremental ? v->chain.n + 1 : 1;
@@ -305,6 +306,7 @@ static int write_index(Volume *v, Tree *tree, bool full, const struct volume_pro
         take_committed(&w, changes, &counts);
         volume_note_index(v);
         volume_measure(v);
+        volume_note_full(v, tree);
         return 0;
 }
 

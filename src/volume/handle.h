@@ -8,8 +8,6 @@
 #include "index.h"
 #include "profile.h"
 
-#define VOLUME_WHY_MAX 600
-
 /* What the cartridge's memory may do for the search of the last index. */
 enum volume_hint {
         HINT_NONE,     /* nothing */
@@ -57,7 +55,7 @@ struct Volume {
         uint64_t next_id;
         struct volume_info info; /* but segments */
         struct index_size {
-                uint64_t length, names, memory,
+                uint64_t length, names, extents, memory,
                         segments; /* of the last full index, to tell what the next takes */
         } last;
         uint64_t tree_changes;     /* when the last index was written */
@@ -65,6 +63,7 @@ struct Volume {
         bool incomplete;           /* it left out data that may still come */
         uint64_t remaining, total; /* bytes; total 0: the drive does not say */
         bool early_warning;
+        bool full; /* read-only, since no further index would fit */
 };
 
 static inline Volume *volume_lock(Volume *v)
@@ -95,6 +94,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Tree, tree_free)
 void volume_set_read_only(Volume *v, const char *reason);
 /* (drive) Asks the drive what room there is, if it says. */
 void volume_measure(Volume *v);
+/* Behind an index: if no other one would fit, nothing may change any more, so that the volume stays closed.
+ */
+void volume_note_full(Volume *v, Tree *tree);
 /* (drive) Has the drive, if it can, say early warning while there is room for the next full index. */
 void volume_warn_early(Volume *v, Tree *tree);
 /* Bytes to keep for the next full index. */
@@ -196,6 +198,8 @@ int volume_fail(Volume *v, int error);
  * it. attempted: the length of the segment being written, if all had gone well; last: that would have been
  * all of it. */
 void volume_settle(Volume *v, uint64_t attempted, bool last);
+/* Data ends at object end: what was said to be written behind it is lost. */
+void volume_cut(Volume *v, uint64_t end);
 /* The drive's count is not ours: nothing that was written since the last index is surely where it should be.
  */
 void volume_distrust(Volume *v);

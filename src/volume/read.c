@@ -44,6 +44,21 @@ static int read_short_block(Volume *v, const struct segment *s, uint64_t block, 
         return r;
 }
 
+static int read_blocks(Volume *v, const struct segment *s, uint64_t block, void *buf, size_t bytes,
+        size_t full, size_t *nread)
+{
+        int r = tape_locate(v->tape, block);
+        if (r == 0)
+                r = read_full_blocks(v, s, block, buf, full, nread);
+        *nread = MIN(*nread, bytes);
+        if (r < 0 || *nread == bytes)
+                return r;
+        r = read_short_block(v, s, block + full, (char *)buf + *nread, bytes - *nread);
+        if (r == 0)
+                *nread = bytes;
+        return r;
+}
+
 int volume_read(Volume *v, uint64_t id, uint64_t offset, void *buf, size_t size, size_t *nread)
 {
         uint32_t block_length = v->label.block_length;
@@ -60,15 +75,9 @@ int volume_read(Volume *v, uint64_t id, uint64_t offset, void *buf, size_t size,
         size_t bytes = MIN(left, size / block_length * block_length);
         size_t full = v->fixed_only ? segment_blocks(bytes, block_length) : bytes / block_length;
         v->at_end = false;
-        r = tape_locate(v->tape, block);
-        if (r == 0)
-                r = read_full_blocks(v, &s, block, buf, full, nread);
-        *nread = MIN(*nread, bytes);
-        if (r < 0 || *nread == bytes)
-                return r;
-        r = read_short_block(v, &s, block + full, (char *)buf + *nread, bytes - *nread);
-        if (r == 0)
-                *nread = bytes;
+        tape_be_quiet(v->tape, true);
+        r = read_blocks(v, &s, block, buf, bytes, full, nread);
+        tape_be_quiet(v->tape, false);
         return r;
 }
 

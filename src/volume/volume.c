@@ -12,7 +12,8 @@
 #define BUFFER_ALIGNMENT 4096
 
 /* The room an index takes, where it is not known yet. */
-#define RESERVE_NAME 600 /* bytes of one name with five times, owner and one extent */
+#define RESERVE_NAME 600   /* bytes of one name with five times, owner and one extent */
+#define RESERVE_EXTENT 150 /* each further one */
 #define RESERVE_SEGMENT 48
 #define RESERVE_EXTRA (1024 * 1024)
 
@@ -88,6 +89,12 @@ bool volume_is_read_only(Volume *v)
         return v->info.read_only;
 }
 
+int volume_may_change(Volume *v)
+{
+        autounlock Volume *locked = volume_lock(v);
+        return !v->info.read_only ? 0 : v->full ? -ENOSPC : -EROFS;
+}
+
 void volume_set_read_only(Volume *v, const char *reason)
 {
         autounlock Volume *locked = volume_lock(v);
@@ -117,6 +124,14 @@ void volume_measure(Volume *v)
         }
 }
 
+/* Files in many pieces take much more than their names. */
+static int64_t more_extents(const Volume *v, const struct tree_counts *counts)
+{
+        int64_t names = (int64_t)counts->names - (int64_t)v->last.names,
+                extents = (int64_t)counts->extents - (int64_t)v->last.extents;
+        return MAX(extents - MAX(names, 0), 0);
+}
+
 /* What the last index took, and what was added since: names, with their memory for long names and xattrs (a
  * third more as base64), and segments; a quarter more, since all this is an estimate. */
 uint64_t volume_reserve(Volume *v, Tree *tree)
@@ -127,6 +142,7 @@ uint64_t volume_reserve(Volume *v, Tree *tree)
         int64_t length = (int64_t)v->last.length;
         length += ((int64_t)counts.names - (int64_t)v->last.names) * RESERVE_NAME;
         length += ((int64_t)counts.memory - (int64_t)v->last.memory) / 3 * 4;
+        length += more_extents(v, &counts) * RESERVE_EXTENT;
         length += ((int64_t)v->segments.n - (int64_t)v->last.segments) * RESERVE_SEGMENT;
         /* What was deleted need not be what was large. */
         uint64_t least = v->last.length / 4 + counts.names * (RESERVE_NAME / 4);
@@ -168,6 +184,21 @@ void volume_capacity(Volume *v, Tree *tree, uint64_t *remaining, uint64_t *total
                 *remaining = v->remaining > reserve + slack(v) ? v->remaining - reserve - slack(v) : 0;
 }
 
+void volume_note_full(Volume *v, Tree *tree)
+{
+        uint64_t reserve = volume_reserve(v, tree);
+        {
+                autounlock Volume *locked = volume_lock(v);
+                bool room = v->total > 0 ? v->remaining >= reserve : !v->early_warning;
+                if (room || v->info.read_only)
+                        return;
+                v->full = true;
+        }
+        volume_set_read_only(v, "the tape is full: there is no room for another index");
+        log_warning(
+                "%s: the tape is full: nothing can be changed any more", tape_address(v->tape));
+}
+
 /* ---- Segments */
 
 uint64_t volume_segment_new(Volume *v, enum segment_kind kind)
@@ -196,6 +227,13 @@ void volume_segment_lost(Volume *v, uint64_t id)
         struct segment *s = segments_find(&v->segments, id);
         if (s && s->state == SEGMENT_QUEUED)
                 s->state = SEGMENT_LOST;
+}
+
+bool volume_has_lost(Volume *v, uint64_t id, uint64_t offset, uint64_t length)
+{
+        autounlock Volume *locked = volume_lock(v);
+        const struct segment *s = segments_find(&v->segments, id);
+        return s && s->state == SEGMENT_LOST && (offset > s->length || length > s->length - offset);
 }
 
 static int copy_segment(const struct segment *from, struct segment *to)

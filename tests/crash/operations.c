@@ -362,7 +362,10 @@ static int wait_answer(struct answer *a)
 static void sync_done(void *ctx, int error)
 {
         struct answer *a = ctx;
-        if (error == 0)
+        struct sched_status status;
+        sched_get_status(a->work->sched, &status);
+        /* After a loss a file that has none is told to be safe, which says nothing of the others. */
+        if (error == 0 && status.error == 0)
                 recording_acknowledge(&a->work->recording, atomic_load(&a->work->recording.step));
         tell(a, error);
 }

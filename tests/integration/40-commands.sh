@@ -9,7 +9,7 @@ source "$(dirname "$0")/lib.sh"
 note "help"
 "$REELFS" --help | grep -q segments
 "$REELFS" --version | grep -qE '^reelfs [0-9]'
-for command in format mount unmount sync status info list devices segments check eject drive; do
+for command in format mount unmount sync resume status info list devices segments check eject drive; do
     "$REELFS" "$command" --help >"$work/help"
     grep -q "^Usage: reelfs $command" "$work/help" || fail "$command --help"
 done

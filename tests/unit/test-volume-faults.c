@@ -302,6 +302,97 @@ static void test_heard_by_reader(void)
         rig_clear(&r);
 }
 
+static int resume(struct rig *r)
+{
+        char why[VOLUME_WHY_MAX];
+        int error = volume_resume(r->v, why);
+        g_assert_cmpint(error < 0, ==, why[0] != '\0');
+        return error ?: volume_commit(r->v, r->tree, true, NULL);
+}
+
+/* Resumes as often as it takes. */
+static void write_until_good(struct rig *r, const char *name, unsigned seed)
+{
+        int error = -EIO;
+        for (unsigned i = 0; i < 10 && error < 0; i++) {
+                uint64_t id;
+                error = volume_may_change(r->v) < 0 ? resume(r) : 0;
+                if (error == 0)
+                        error = rig_append(r, 2 * RIG_BLOCK + 5, seed, &id);
+                if (error == 0)
+                        error = rig_commit(r);
+                if (error == 0)
+                        put_extent(r->tree, make_file(r->tree, TREE_ROOT, name), 0, 2 * RIG_BLOCK + 5, id, 0);
+        }
+        g_assert_cmpint(error, ==, 0);
+        g_assert_cmpint(rig_commit(r), ==, 0);
+}
+
+/* A write fails, and so do the indexes that follow, each in another place: after each resumption what is
+ * written goes behind all that, and every index is found. */
+static void test_resume(void)
+{
+        for (unsigned after = 0; after < 8; after++) {
+                for (unsigned times = 1; times < 4; times++) {
+                        struct rig r;
+                        uint64_t id;
+                        rig_start(&r, NULL);
+                        g_assert_cmpint(rig_commit(&r), ==, 0);
+                        g_autofree char *rules = g_strdup_printf(
+                                "opcode=0a,10 after=%u count=%u partial=1 sense=3/0c/00", after, times);
+                        load_ruled(&r, rules);
+                        bool failed = rig_append(&r, 3 * RIG_BLOCK + 1, 7, &id) < 0;
+                        put_extent(
+                                r.tree, make_file(r.tree, TREE_ROOT, "victim"), 0, 3 * RIG_BLOCK + 1, id, 0);
+                        failed |= rig_commit(&r) < 0;
+                        write_until_good(&r, "later", 9);
+                        rig_remount(&r);
+                        g_assert_false(volume_is_read_only(r.v));
+                        rig_verify(&r, "old", 3 * RIG_BLOCK + 1, 1);
+                        rig_verify(&r, "new", 5 * RIG_BLOCK + 1, 2);
+                        rig_verify(&r, "later", 2 * RIG_BLOCK + 5, 9);
+                        if (!failed)
+                                rig_verify(&r, "victim", 3 * RIG_BLOCK + 1, 7);
+                        g_assert_cmpuint(rig_problems(&r), ==, 0);
+                        rig_clear(&r);
+                }
+        }
+}
+
+/* Not on another tape, and not where nothing may be written. */
+static void test_resume_refused(void)
+{
+        struct rig r;
+        rig_start(&r, NULL);
+        g_assert_cmpint(rig_commit(&r), ==, 0);
+        load_ruled(&r, "opcode=0a count=2 sense=3/0c/00");
+        make_dir(r.tree, TREE_ROOT, "d");
+        g_assert_cmpint(rig_commit(&r), ==, -EIO);
+        g_autofree char *data = NULL;
+        gsize length;
+        g_assert_true(g_file_get_contents(r.path, &data, &length, NULL));
+        struct volume_info info;
+        volume_get_info(r.v, &info);
+        const char *digit = memmem(data, length, info.uuid, strlen(info.uuid));
+        g_assert_nonnull(digit);
+        FILE *tape = fopen(r.path, "r+");
+        g_assert_nonnull(tape);
+        fseek(tape, digit - data, SEEK_SET);
+        fputc(*digit == '0' ? '1' : '0', tape);
+        fflush(tape);
+        g_assert_cmpint(resume(&r), ==, -EMEDIUMTYPE);
+        assert_message("another tape is in the drive");
+        g_assert_cmpint(volume_may_change(r.v), ==, -EROFS);
+        fseek(tape, digit - data, SEEK_SET);
+        fputc(*digit, tape);
+        fclose(tape);
+        g_assert_cmpint(resume(&r), ==, -EIO);
+        catch_messages();
+        g_assert_cmpint(resume(&r), ==, 0);
+        g_assert_cmpint(volume_may_change(r.v), ==, 0);
+        rig_clear(&r);
+}
+
 int main(int argc, char **argv)
 {
         g_test_init(&argc, &argv, NULL);
@@ -311,5 +402,7 @@ int main(int argc, char **argv)
         g_test_add_func("/volume-faults/commit-error", test_commit_error);
         g_test_add_func("/volume-faults/swallowed", test_swallowed);
         g_test_add_func("/volume-faults/heard-by-reader", test_heard_by_reader);
+        g_test_add_func("/volume-faults/resume", test_resume);
+        g_test_add_func("/volume-faults/resume-refused", test_resume_refused);
         return g_test_run();
 }
