@@ -26,7 +26,8 @@ void background_ready(int notify_fd)
         close(notify_fd);
 }
 
-/* Nothing that the caller had open, a pipe to a terminal or a lock, is held by what goes on in the background. */
+/* Nothing that the caller had open, a pipe to a terminal or a lock, is held by what goes on in the
+ * background. */
 static void close_inherited(int *keep)
 {
         enum { KEPT = 3 };

@@ -103,6 +103,8 @@ void cli_utab_remove(const char *mountpoint);
 /* Reads answers until the last one, showing progress. *reason (may be NULL): the daemon's text of an error,
  * the caller frees. -ECONNRESET: the daemon ended without one; -EINTR: Ctrl-C or SIGTERM. */
 int cli_control_wait(Control *c, char **reason);
+/* The mount at path, and a connection to its daemon. Logs the failure. */
+int cli_connect(const char *path, struct mount_entry *e, Control **ret);
 /* Has the daemon of the mount at path do what request says (control.h), and waits for it. Logs the failure.
  */
 int cli_request(const char *path, const char *request);

@@ -121,7 +121,7 @@ static int run(const struct command *command, int argc, char **argv)
 
 #define MOUNT_OPTIONS                                                                                      \
         "                         ro             read only\n"                                              \
-        "                         rollback=N     as it was at generation N, read only\n"                    \
+        "                         rollback=N     as it was at generation N, read only\n"                   \
         "                         buffer=SIZE    memory between programs and drive (256M)\n"               \
         "                         pack=SIZE      longer files go to tape before they are closed (1M)\n"    \
         "                         min-rate=SIZE  a second: what the drive streams at (as of its medium)\n" \
@@ -129,7 +129,7 @@ static int run(const struct command *command, int argc, char **argv)
         "                         fsync=HOW      commit (an index for each), group (every 10 s), lazy\n"   \
         "                         io=WAY         how data moves: auto, direct, mmap or indirect\n"         \
         "                         chap-file=PATH CHAP secret of an iSCSI drive\n"                          \
-        "                         runas=USER     who the daemon is, once all is open\n"                     \
+        "                         runas=USER     who the daemon is, once all is open\n"                    \
         "                         reserve        keep other hosts off the drive (noreserve: do not)\n"     \
         "                         lbp            the drive checks each block by its CRC32C\n"              \
         "                         noallow_other  only for who mounts (allow_other: for all)\n"             \

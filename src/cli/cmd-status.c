@@ -236,13 +236,10 @@ static bool is_closed(const struct mount_entry *e, int error)
 static int status_of(const char *path, const struct arguments *a)
 {
         AUTO_MOUNT_ENTRY e = { 0 };
-        int r = cli_mount_find(path, &e);
+        Control *c;
+        int r = cli_connect(path, &e, &c);
         if (r < 0)
                 return r;
-        Control *c;
-        r = control_connect(&e, &c);
-        if (r < 0)
-                return log_error_errno(r, "%s: the daemon cannot be reached", e.mountpoint);
         r = a->watch ? watch(c, e.mountpoint, a) : show_once(c, e.mountpoint, a);
         control_close(c);
         if (r < 0 && is_closed(&e, r)) {

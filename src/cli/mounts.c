@@ -119,16 +119,22 @@ int cli_enter_namespace(const char *name)
         return 0;
 }
 
+int cli_connect(const char *path, struct mount_entry *e, Control **ret)
+{
+        int r = cli_mount_find(path, e);
+        if (r < 0)
+                return r;
+        r = control_connect(e, ret);
+        return r < 0 ? log_error_errno(r, "%s: the daemon cannot be reached", e->mountpoint) : 0;
+}
+
 int cli_request(const char *path, const char *request)
 {
         AUTO_MOUNT_ENTRY e = { 0 };
-        int r = cli_mount_find(path, &e);
+        Control *c;
+        int r = cli_connect(path, &e, &c);
         if (r < 0)
                 return r;
-        Control *c;
-        r = control_connect(&e, &c);
-        if (r < 0)
-                return log_error_errno(r, "%s: the daemon cannot be reached", e.mountpoint);
         g_autofree char *reason = NULL;
         r = control_send(c, request);
         if (r == 0)
