@@ -225,8 +225,8 @@ struct Sched {
         bool measure;          /* the drive is to be asked what is left */
         uint64_t measured;     /* what was written when it last was */
         bool drawing;          /* a barrier is being drawn: the stream keeps its owner */
-        bool committing; /* from then until the index is written: who replaces bytes that are on the tape
-                            waits */
+        bool committing; /* from then until the index is written: who replaces bytes that are on the tape,
+                            or a hole before such, waits */
         bool stop, finished;
         bool serving; /* the drive thread reads */
         /* What came since the last barrier, and before it but is in no index yet; barriers so far, from 1. */

@@ -4,6 +4,7 @@
  * their place is still open are replaced there. */
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <reelfs/pack.h>
 #include <reelfs/util.h>
@@ -69,16 +70,19 @@ static void unclaim(SchedFile *f, struct place *p)
 }
 
 /* Finds whether the bytes at offset have an open place: *p then says which (true). Otherwise p->size tells
- * how many from offset on have none, and *replaces whether they replace others. */
+ * how many from offset on have none, and *replaces whether they replace others, or a hole with others behind:
+ * an index has a file up to the first byte only that is not on the tape. */
 static int find_open(SchedFile *f, uint64_t offset, size_t size, struct place *p, bool *open, bool *replaces)
 {
         struct tree_extent map[16];
         size_t n;
-        int r = tree_map(f->sched->tree, f->ino, offset, size, map, G_N_ELEMENTS(map), &n, NULL);
+        uint64_t length, behind;
+        Tree *t = f->sched->tree;
+        int r = tree_map(t, f->ino, offset, size, map, G_N_ELEMENTS(map), &n, &length);
         if (r < 0)
                 return r;
         *open = false;
-        *replaces = n > 0;
+        *replaces = n > 0 || (offset < length && tree_seek(t, f->ino, offset, SEEK_DATA, &behind) == 0);
         *p = (struct place){ .size = size };
         if (n == G_N_ELEMENTS(map))
                 p->size = map[n - 1].file_offset + map[n - 1].length - offset;
