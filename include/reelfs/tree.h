@@ -53,6 +53,7 @@ uint64_t tree_changes(Tree *t);
 
 struct tree_counts {
         uint64_t inodes, names, directories;
+        uint64_t extents;
         uint64_t bytes; /* sum of file sizes, each inode once */
         size_t memory;  /* bytes allocated, estimate */
 };

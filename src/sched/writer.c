@@ -14,6 +14,10 @@
 /* A stage of this size goes for the stream if open ones have most of the chunks already. */
 #define STREAM_MIN (4 * POOL_CHUNK)
 
+/* Of a write that is shorter what it takes in the index counts at once; of others only when data has gone to
+ * the tape. */
+#define COUNTS_MIN 65536
+
 /* Where the next bytes of a write go. */
 struct place {
         size_t size;
@@ -278,6 +282,17 @@ static enum verdict find_place(SchedFile *f, bool replaces, struct place *p, int
         return WAIT_STREAM;
 }
 
+/* With the index as it would be now. No lock held but SchedFile.lock; the drive thread may have counted what
+ * it has written meanwhile. */
+static void look_for_room(Sched *s)
+{
+        uint64_t left, total;
+        volume_capacity(s->volume, s->tree, &left, &total);
+        pthread_mutex_lock(&s->lock);
+        s->left = MIN(s->left, left);
+        pthread_mutex_unlock(&s->lock);
+}
+
 bool sched_has_room(Sched *s)
 {
         uint64_t left, total;
@@ -375,11 +390,14 @@ static int write_some(SchedFile *f, uint64_t offset, size_t *size, const struct 
 {
         struct place p;
         bool open, replaces;
-        int r = find_open(f, offset, *size, &p, &open, &replaces);
+        size_t asked = *size;
+        int r = find_open(f, offset, asked, &p, &open, &replaces);
         *size = 0;
         if (r < 0)
                 return r;
         if (!open) {
+                if (asked < COUNTS_MIN)
+                        look_for_room(f->sched);
                 p.lies = source->lies ? source->lies(source->ctx) : NULL;
                 pthread_mutex_lock(&f->sched->lock);
                 enum verdict v = find_place(f, replaces, &p, &r);

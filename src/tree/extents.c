@@ -84,6 +84,7 @@ static void give_back(Tree *t, struct inode *inode)
                 extents_free(t, inode);
                 inode->one = one;
                 inode->n_extents = (uint32_t)n;
+                t->counts.extents += n;
         } else if (n + MANY_MIN < max / 4) {
                 resize(t, inode, n + MANY_MIN);
         }
@@ -93,8 +94,16 @@ void extents_free(Tree *t, struct inode *inode)
 {
         if (inode->max_extents > 0)
                 tree_release(t, inode->many, inode->max_extents * sizeof(struct tree_extent));
+        t->counts.extents -= inode->n_extents;
         inode->n_extents = inode->max_extents = 0;
         inode->one = (struct tree_extent){ 0 };
+}
+
+static void set_number(Tree *t, struct inode *inode, size_t n)
+{
+        t->counts.extents += n - inode->n_extents;
+        inode->n_extents = (uint32_t)n;
+        give_back(t, inode);
 }
 
 static uint64_t sum(const struct tree_extent *e, size_t n)
@@ -117,8 +126,7 @@ static int splice(Tree *t, struct inode *inode, size_t first, size_t removed,
         inode->mapped += sum(pieces, n) - sum(at, removed);
         memmove(at + n, at + removed, behind * sizeof(*at));
         memcpy(at, pieces, n * sizeof(*at));
-        inode->n_extents = (uint32_t)(first + n + behind);
-        give_back(t, inode);
+        set_number(t, inode, first + n + behind);
         return 0;
 }
 
@@ -266,8 +274,7 @@ int tree_relocate(
                 }
                 append(e, &n, &place);
         }
-        inode->n_extents = (uint32_t)n;
-        give_back(t, inode);
+        set_number(t, inode, n);
         /* The same bytes: who has been told of them in an index knows where they are. */
         if (moved && inode->nlink > 0)
                 t->changes++;
@@ -348,8 +355,7 @@ int extents_load(Tree *t, struct inode *inode, const struct tree_extent *extents
                 struct tree_extent next = e[i];
                 append(e, &joined, &next);
         }
-        inode->n_extents = (uint32_t)joined;
         inode->mapped = sum(e, joined);
-        give_back(t, inode);
+        set_number(t, inode, joined);
         return 0;
 }

@@ -259,7 +259,8 @@ static void take_committed(const struct writing *w, uint64_t changes, const stru
         v->info.previous_index_block = head->previous_block;
         memcpy(v->info.index_creator, head->creator, sizeof(v->info.index_creator));
         if (w->scope == TREE_ALL) {
-                v->last = (struct index_size){ w->length, counts->names, counts->memory, v->segments.n };
+                v->last = (struct index_size){ w->length, counts->names, counts->memory, counts->extents,
+                        v->segments.n };
                 v->chain = (struct index_chain){ .full_block = head->block };
         } else {
                 v->chain.n = head->previous_incremental ? v->chain.n + 1 : 1;

@@ -54,7 +54,7 @@ struct Volume {
         uint64_t next_id;
         struct volume_info info; /* but segments */
         struct index_size {
-                uint64_t length, names, memory,
+                uint64_t length, names, memory, extents,
                         segments; /* of the last full index, to tell what the next takes */
         } last;
         uint64_t tree_changes;     /* when the last index was written */

@@ -157,7 +157,8 @@ static int load_full(struct load *l, uint64_t start, struct index_head *head, si
         if (r < 0)
                 return r;
         tree_get_counts(l->tree, &counts);
-        v->last = (struct index_size){ v->info.index_length, counts.names, counts.memory, v->segments.n };
+        v->last = (struct index_size){ v->info.index_length, counts.names, counts.memory, counts.extents,
+                v->segments.n };
         v->chain = (struct index_chain){ .full_block = start };
         return 0;
 }

@@ -12,7 +12,8 @@
 #define BUFFER_ALIGNMENT 4096
 
 /* The room an index takes, where it is not known yet. */
-#define RESERVE_NAME 600 /* bytes of one name with five times, owner and one extent */
+#define RESERVE_NAME 600   /* bytes of one name with five times, owner and one extent */
+#define RESERVE_EXTENT 160 /* of each one more */
 #define RESERVE_SEGMENT 48
 #define RESERVE_EXTRA (1024 * 1024)
 
@@ -118,14 +119,17 @@ void volume_measure(Volume *v)
 }
 
 /* What the last index took, and what was added since: names, with their memory for long names and xattrs (a
- * third more as base64), and segments; a quarter more, since all this is an estimate. */
+ * third more as base64), extents beyond one for each name, and segments; a quarter more, since all this is an
+ * estimate. */
 uint64_t volume_reserve(Volume *v, Tree *tree)
 {
         struct tree_counts counts;
         tree_get_counts(tree, &counts);
         autounlock Volume *locked = volume_lock(v);
-        int64_t length = (int64_t)v->last.length;
-        length += ((int64_t)counts.names - (int64_t)v->last.names) * RESERVE_NAME;
+        int64_t length = (int64_t)v->last.length, names = (int64_t)counts.names - (int64_t)v->last.names,
+                extents = (int64_t)counts.extents - (int64_t)v->last.extents;
+        length += names * RESERVE_NAME;
+        length += MAX(extents - names, 0) * RESERVE_EXTENT;
         length += ((int64_t)counts.memory - (int64_t)v->last.memory) / 3 * 4;
         length += ((int64_t)v->segments.n - (int64_t)v->last.segments) * RESERVE_SEGMENT;
         /* What was deleted need not be what was large. */

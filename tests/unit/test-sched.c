@@ -394,6 +394,36 @@ static void test_full(struct fixture *fx, const void *data)
         }
 }
 
+/* What a file in very many pieces takes is the index. */
+static void test_full_of_pieces(struct fixture *fx, const void *data)
+{
+        enum { PIECE = 20, STRIDE = 1000, MANY = 1000000 };
+        uint8_t piece[PIECE], buf[PIECE];
+        size_t got;
+        unsigned n = 0;
+        int r = 0;
+        new_file(fx, "pieces");
+        SchedFile *f = open_name(fx, "pieces");
+        for (; r == 0; n += r == 0) {
+                g_assert_cmpuint(n, <, MANY);
+                pattern(piece, PIECE, n);
+                r = write_at(f, (uint64_t)n * STRIDE, piece, PIECE);
+        }
+        g_assert_cmpint(r, ==, -ENOSPC);
+        g_assert_cmpuint(n, >, 10000);
+        sched_release(f);
+        g_assert_cmpint(unmount_volume(fx), ==, 0);
+        mount_volume(fx);
+        g_assert_false(volume_is_read_only(fx->volume));
+        f = open_name(fx, "pieces");
+        for (unsigned i = 0; i < n; i += n / 100) {
+                pattern(piece, PIECE, i);
+                g_assert_cmpint(read_at(f, (uint64_t)i * STRIDE, buf, PIECE, &got), ==, 0);
+                g_assert_cmpmem(buf, got, piece, PIECE);
+        }
+        sched_release(f);
+}
+
 /* Small files take the room of their bytes, not of a block each. */
 static void test_small_files_fit(struct fixture *fx, const void *data)
 {
@@ -500,6 +530,7 @@ int main(int argc, char **argv)
         ADD("unlinked", NULL, test_unlinked);
         ADD("full", &small, test_full);
         ADD("full/fixed-blocks", &small_fixed, test_full);
+        ADD("full/pieces", &small, test_full_of_pieces);
         ADD("small-files-fit", &small, test_small_files_fit);
         ADD("sync-and-cut", NULL, test_sync_and_cut);
         ADD("bad-calls", NULL, test_bad_calls);
