@@ -155,21 +155,26 @@ void volume_warn_early(Volume *v, Tree *tree)
 }
 
 /* What is told to be full before it is: the reserve grows with names that come while data is on its way, and
- * that data shall still find its place. */
-static uint64_t slack(const Volume *v)
+ * that data shall still find its place. With it go the paths and extended attributes of small files, in
+ * packs; which of them have gone is not known here. */
+static uint64_t slack(const Volume *v, const struct tree_counts *counts)
 {
-        return MIN(v->total / 16, RESERVE_EXTRA);
+        uint64_t grown = counts->memory - MIN(v->last.memory, counts->memory);
+        return MIN(v->total / 16, RESERVE_EXTRA) + grown;
 }
 
 void volume_capacity(Volume *v, Tree *tree, uint64_t *remaining, uint64_t *total)
 {
+        struct tree_counts counts;
         uint64_t reserve = volume_reserve(v, tree);
+        tree_get_counts(tree, &counts);
         autounlock Volume *locked = volume_lock(v);
+        uint64_t kept = reserve + slack(v, &counts);
         *total = v->total;
         if (v->total == 0)
                 *remaining = v->remaining;
         else
-                *remaining = v->remaining > reserve + slack(v) ? v->remaining - reserve - slack(v) : 0;
+                *remaining = v->remaining > kept ? v->remaining - kept : 0;
 }
 
 /* ---- Segments */
