@@ -11,6 +11,7 @@ struct mount_options {
         const char *fuse;       /* further options for FUSE and the kernel, "a,b=c"; or NULL: nodev, suid, ro,
                                    noexec … */
         bool read_only;
+        uint64_t generation; /* as it was then, read-only; 0: as it is */
         bool allow_other; /* users other than the one who mounts; permissions are checked either way */
         bool debug_fuse;
         bool reserve; /* the drive, for as long as it is mounted */

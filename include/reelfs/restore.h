@@ -18,6 +18,8 @@ struct restore_progress {
         uint64_t failed;             /* files that are not there, or in part */
         uint64_t attributes;         /* owners, modes, xattrs or times that could not be set */
         uint64_t skipped;            /* were complete */
+        uint64_t damaged;            /* files that were made with holes, or are not what was written */
+        uint64_t missing;            /* bytes of files that could not be read */
         uint64_t verified;           /* files that were read and are what was written, by their hash */
         uint64_t unknown;            /* that were read and have no hash */
         uint64_t differing;          /* that are not what was written; a restore counts them as failed, too */
@@ -34,6 +36,9 @@ struct restore_bad {
 struct restore_options {
         char **paths; /* on the volume, ends with NULL; none: all of it */
         enum restore_existing existing;
+        /* A file that cannot be read as a whole does not count as failed: it is made, with holes for what is
+         * missing, and counts as damaged. These holes are told to bad and not logged. */
+        bool salvage;
         /* Called every so often by the calling thread; false: end here. */
         bool (*report)(void *ctx, const struct restore_progress *progress);
         /* Called for each, besides the log, by either thread. NULL: nobody wants to know. */

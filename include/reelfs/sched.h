@@ -27,11 +27,13 @@ enum sched_fsync {
 #define SCHED_GROUP_S 10
 
 struct sched_options {
-        size_t buffer;        /* bytes of the pool; 0: the default */
-        size_t stage;         /* a file longer than this takes the stream; 0: the default, 1 MiB */
-        uint64_t quantum;     /* bytes of one file in a row, while others wait; 0: the default, 256 MiB */
-        unsigned idle_ms;     /* then he loses his turn who writes nothing; 0: the default, 100 */
-        uint64_t commit_s;    /* seconds between timed commits; 0: none */
+        size_t buffer;      /* bytes of the pool; 0: the default */
+        size_t stage;       /* a file longer than this takes the stream; 0: the default, 1 MiB */
+        uint64_t quantum;   /* bytes of one file in a row, while others wait; 0: the default, 256 MiB */
+        unsigned linger_ms; /* how long a closed small file waits for others, twice that while one streams; 0:
+                             * the default, 5000 */
+        unsigned idle_ms;   /* then he loses his turn who writes nothing; 0: the default, 100 */
+        uint64_t commit_s;  /* seconds between timed commits; 0: none */
         bool commit_on_close; /* also when a file that was written is closed */
         enum sched_fsync fsync;
         unsigned max_waiters; /* threads that may wait for room in sched_write at once; 0: 4 */

@@ -100,6 +100,26 @@ int volume_open(Tape *tape, bool read_only, Volume **ret, Tree **tree);
  * new index. */
 int volume_open_with(
         Tape *tape, bool read_only, const struct volume_progress *progress, Volume **ret, Tree **tree);
+/* (drive) The volume as it was at an earlier index, read-only. -ENOENT: there is none of that generation. */
+int volume_open_generation(Tape *tape, uint64_t generation, Volume **ret, Tree **tree);
+/* (drive) All that can be had of a volume that is damaged, into a tree: from the last valid index, and from
+ * what follows it, or, if there is none, from the segments alone; also if the label cannot be read. What is
+ * wrong is logged. Nothing is written, and the volume read-only. -EMEDIUMTYPE: there is nothing of a volume
+ * of ours. */
+int volume_open_damaged(Tape *tape, const struct volume_progress *progress, Volume **ret, Tree **tree);
+
+/* An index that is on the tape. */
+struct volume_generation {
+        uint64_t number; /* 0: not even that can be read */
+        uint64_t block, filemark, length;
+        int64_t update_time;
+        bool incremental;
+        bool damaged; /* its beginning cannot be read, or is no index; the rest is not looked at */
+};
+typedef int (*volume_generation_visitor)(void *ctx, const struct volume_generation *g);
+/* (drive) All up to the one that was read, oldest first; their beginnings are read. A negative return of each
+ * ends it and is returned. */
+int volume_generations(Volume *v, volume_generation_visitor each, void *ctx);
 /* Frees; writes nothing. NULL is allowed. */
 void volume_close(Volume *v);
 void volume_get_info(Volume *v, struct volume_info *info);
@@ -167,6 +187,34 @@ struct volume_problem_sink {
  * said to be, EOD. *problems: how many were found. 0 even then; negative: it could not be done. Writes
  * nothing. */
 int volume_check(Tape *tape, const struct volume_problem_sink *sink, uint64_t *problems);
+
+struct volume_check_options {
+        /* Reads all segments, and compares packs with what the index says of them. */
+        bool deep;
+        uint64_t from; /* from behind so many filemarks on only; not if there is no index */
+        /* Appends an index where the last one is damaged, or something follows it. deep: also if there is none,
+         * from what names packs have. If the end of data is missing, it is made, by overwriting what is behind
+         * the last thing that can be read. */
+        bool repair;
+        void (*problem)(void *ctx, const char *text); /* one line for people; may be NULL */
+        /* Whether that may be overwritten; text says what is there. NULL: no. */
+        bool (*agree)(void *ctx, const char *text);
+        /* Keeps a block that would be overwritten. NULL: it cannot be kept, and so is not overwritten. */
+        int (*save)(void *ctx, uint64_t object, const void *data, size_t length);
+        /* Objects so far and in all; 0: not known. False: end with -ECANCELED. May be NULL. */
+        bool (*report)(void *ctx, uint64_t done, uint64_t total);
+        void *ctx;
+};
+struct volume_check_result {
+        uint64_t problems; /* found */
+        uint64_t left;     /* that are there still */
+        bool repaired;     /* an index was written */
+        /* Of a deep check. next: filemarks before the segment where it ended, for from. */
+        uint64_t segments, packs, members, bytes, next;
+};
+/* (drive) As volume_check, with options. -ECANCELED: report said so. */
+int volume_check_with(
+        Tape *tape, const struct volume_check_options *options, struct volume_check_result *result);
 
 /* LTFS's names, and reelfs.segment, for virtual extended attributes of the volume's root and of files
  * ("ltfs.volumeUUID" …, without "user."). *value: text that the caller frees. -ENODATA: no such. ino's

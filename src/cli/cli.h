@@ -21,8 +21,8 @@ struct command {
 };
 
 extern const struct command command_format, command_mount, command_unmount, command_sync, command_status,
-        command_info, command_list, command_restore, command_verify, command_devices, command_segments,
-        command_check, command_eject, command_drive, command_bench;
+        command_info, command_list, command_restore, command_salvage, command_verify, command_devices,
+        command_segments, command_check, command_eject, command_drive, command_bench;
 /* Invoked under another name: mount.reelfs, umount.fuse.reelfs and fsck.reelfs have calling conventions of
  * their own. */
 extern const struct command command_mount_helper, command_umount_helper, command_fsck;
@@ -41,6 +41,8 @@ int command_usage(const struct command *command, const char *format, ...)
         __attribute__((format(printf, 2, 3)));
 /* From min to max arguments must follow the options. False: said so, leave with *status. */
 bool command_arguments(const struct command *command, int argc, int min, int max, int *status);
+/* The number of a generation, from 1. False: said that it is none, leave with *status. */
+bool command_generation(const struct command *command, const char *text, uint64_t *generation, int *status);
 /* The whole command line of a command without options of its own, but for --json where as_json is not NULL.
  * False: leave with *status; true: the arguments are from argv[optind] on. */
 bool command_parse(
@@ -67,8 +69,12 @@ struct cli_volume {
 /* volume_open_with, with a word to who waits. */
 int cli_volume_open_on(Tape *tape, const char *address, bool read_only,
         const struct volume_progress *progress, struct cli_volume *v);
+/* volume_open_generation, likewise. */
+int cli_volume_open_earlier(Tape *tape, const char *address, uint64_t generation, struct cli_volume *v);
 /* A volume to look at. On failure *v is empty. */
 int cli_volume_open(const char *address, struct cli_volume *v);
+/* As it was then; 0: as it is. */
+int cli_volume_open_generation(const char *address, uint64_t generation, struct cli_volume *v);
 void cli_volume_close(struct cli_volume *v);
 #define AUTO_VOLUME __attribute__((cleanup(cli_volume_close))) struct cli_volume
 

@@ -190,10 +190,10 @@ static char *normalize(const char *path)
         return g_string_free(text, FALSE);
 }
 
-static int list(const char *address, const char *path, bool as_json)
+static int list(const char *address, uint64_t generation, const char *path, bool as_json)
 {
         AUTO_VOLUME v = { 0 };
-        int r = cli_volume_open(address, &v);
+        int r = cli_volume_open_generation(address, generation, &v);
         if (r < 0)
                 return r;
         g_autofree char *below = normalize(path);
@@ -213,18 +213,33 @@ static int list(const char *address, const char *path, bool as_json)
 
 static int run(const struct command *command, int argc, char **argv)
 {
+        enum { JSON = 256, GENERATION };
+        static const struct option options[] = { { "json", no_argument, NULL, JSON },
+                { "generation", required_argument, NULL, GENERATION }, LONG_OPTIONS_COMMON,
+                { NULL, 0, NULL, 0 } };
         bool as_json = false;
-        int status;
-        if (!command_parse(command, argc, argv, 1, 2, &as_json, &status))
+        uint64_t generation = 0;
+        int option, status;
+        while ((option = getopt_long(argc, argv, OPTIONS_COMMON, options, NULL)) >= 0) {
+                if (option == JSON)
+                        as_json = true;
+                else if (option == GENERATION) {
+                        if (!command_generation(command, optarg, &generation, &status))
+                                return status;
+                } else if (!command_option(command, option, &status))
+                        return status;
+        }
+        if (!command_arguments(command, argc, 1, 2, &status))
                 return status;
         const char *path = optind + 1 < argc ? argv[optind + 1] : "/";
-        return list(argv[optind], path, as_json) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+        return list(argv[optind], generation, path, as_json) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
 const struct command command_list = {
         .name = "list",
         .arguments = "ADDRESS [PATH]",
         .summary = "list the files of a volume that is not mounted",
-        .options = "      --json             machine-readable, with extents and names of attributes\n",
+        .options = "      --generation N     as the volume was then; reelfs check --list-generations\n"
+                   "      --json             machine-readable, with extents and names of attributes\n",
         .run = run,
 };

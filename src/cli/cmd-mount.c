@@ -121,6 +121,7 @@ static int run(const struct command *command, int argc, char **argv)
 
 #define MOUNT_OPTIONS                                                                                      \
         "                         ro             read only\n"                                              \
+        "                         rollback=N     as it was at generation N, read only\n"                    \
         "                         buffer=SIZE    memory between programs and drive (256M)\n"               \
         "                         pack=SIZE      longer files go to tape before they are closed (1M)\n"    \
         "                         min-rate=SIZE  a second: what the drive streams at (as of its medium)\n" \

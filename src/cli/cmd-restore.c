@@ -15,6 +15,7 @@
 
 struct job {
         const char *address, *target;
+        uint64_t generation; /* 0: the last */
         struct restore_options options;
         bool quiet;
         struct transfer transfer;
@@ -70,25 +71,17 @@ static int check_paths(Tree *tree, char **paths)
         return 0;
 }
 
-static int open_target(const char *path)
-{
-        if (g_mkdir_with_parents(path, 0755) < 0)
-                return log_error_errno(-errno, "%s: cannot be made", path);
-        int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        return fd < 0 ? log_error_errno(-errno, "%s", path) : fd;
-}
-
 static int restore(struct job *job)
 {
         AUTO_VOLUME v = { 0 };
         struct restore_progress p = { 0 };
-        int r = cli_volume_open(job->address, &v);
+        int r = cli_volume_open_generation(job->address, job->generation, &v);
         if (r < 0)
                 return r;
         r = check_paths(v.tree, job->options.paths);
         if (r < 0)
                 return r;
-        autofd target = open_target(job->target);
+        autofd target = transfer_open_target(job->target);
         if (target < 0)
                 return target;
         if (geteuid() != 0 && !job->quiet)
@@ -108,10 +101,11 @@ static int restore(struct job *job)
 
 static int run(const struct command *command, int argc, char **argv)
 {
-        enum { OVERWRITE = 256, RESUME };
+        enum { OVERWRITE = 256, RESUME, GENERATION };
         static const struct option options[] = { { "overwrite", no_argument, NULL, OVERWRITE },
                 { "resume", no_argument, NULL, RESUME }, { "quiet", no_argument, NULL, 'q' },
-                LONG_OPTIONS_COMMON, { NULL, 0, NULL, 0 } };
+                { "generation", required_argument, NULL, GENERATION }, LONG_OPTIONS_COMMON,
+                { NULL, 0, NULL, 0 } };
         struct job job = { .options.existing = RESTORE_REFUSE };
         int option, status;
         while ((option = getopt_long(argc, argv, OPTIONS_COMMON "q", options, NULL)) >= 0) {
@@ -123,7 +117,10 @@ static int run(const struct command *command, int argc, char **argv)
                         job.options.existing = existing;
                 } else if (option == 'q')
                         job.quiet = true;
-                else if (!command_option(command, option, &status))
+                else if (option == GENERATION) {
+                        if (!command_generation(command, optarg, &job.generation, &status))
+                                return status;
+                } else if (!command_option(command, option, &status))
                         return status;
         }
         if (!command_arguments(command, argc, 2, INT_MAX, &status))
@@ -140,6 +137,7 @@ const struct command command_restore = {
         .summary = "copy the files of a volume that is not mounted, in the order of the tape",
         .options = "      --overwrite        replace files that are there already\n"
                    "      --resume           leave files that have the right size and time, replace others\n"
+                   "      --generation N     as the volume was then; reelfs check --list-generations\n"
                    "  -q, --quiet            no progress and no summary\n",
         .run = run,
 };

@@ -112,7 +112,9 @@ static int open_volume(struct daemon *d)
                         "%s: the drive has no logical block protection with CRC32C; mount it without the "
                         "option lbp",
                         o->address);
-        if (r == 0)
+        if (r == 0 && o->generation > 0)
+                r = cli_volume_open_earlier(d->v.tape, o->address, o->generation, &d->v);
+        else if (r == 0)
                 r = cli_volume_open_on(d->v.tape, o->address, o->read_only, &progress, &d->v);
         progress_clear();
         return r;

@@ -12,8 +12,9 @@
 #include "cli.h"
 
 static const struct command *const commands[] = { &command_format, &command_mount, &command_unmount,
-        &command_sync, &command_status, &command_info, &command_list, &command_restore, &command_verify, &command_devices, &command_segments, &command_check,
-        &command_eject, &command_drive, &command_bench };
+        &command_sync, &command_status, &command_info, &command_list, &command_restore, &command_salvage,
+        &command_verify, &command_devices, &command_segments, &command_check, &command_eject, &command_drive,
+        &command_bench };
 
 /* What this program is when it is called by another name. */
 static const struct {
@@ -94,6 +95,14 @@ bool command_arguments(const struct command *command, int argc, int min, int max
         *status = n < min  ? command_usage(command, "an argument is missing: %s", command->arguments)
                 : max == 0 ? command_usage(command, "%s: takes no arguments", command->name)
                            : command_usage(command, "too many arguments; it takes %s", command->arguments);
+        return false;
+}
+
+bool command_generation(const struct command *command, const char *text, uint64_t *generation, int *status)
+{
+        if (g_ascii_string_to_unsigned(text, 10, 1, INT64_MAX, generation, NULL))
+                return true;
+        *status = command_usage(command, "--generation %s: not the number of a generation", text);
         return false;
 }
 

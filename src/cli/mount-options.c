@@ -25,6 +25,12 @@ static int take_read_write(struct mount_config *c, const char *value, char **pro
         return 0;
 }
 
+static int take_rollback(struct mount_config *c, const char *value, char **problem)
+{
+        c->mount.read_only = true;
+        return g_ascii_string_to_unsigned(value, 10, 1, INT64_MAX, &c->mount.generation, NULL) ? 0 : -EINVAL;
+}
+
 static int take_allow_other(struct mount_config *c, const char *value, char **problem)
 {
         c->mount.allow_other = true;
@@ -176,6 +182,7 @@ static const struct {
 } known[] = {
         { "ro", false, take_read_only },
         { "rw", false, take_read_write },
+        { "rollback", true, take_rollback },
         { "buffer", true, take_buffer },
         { "pack", true, take_pack },
         { "min-rate", true, take_min_rate },
@@ -256,6 +263,7 @@ void mount_config_clear(struct mount_config *c)
 
 void mount_config_finish(struct mount_config *c)
 {
+        c->mount.read_only |= c->mount.generation > 0;
         c->mount.fuse = c->fuse->len > 0 ? c->fuse->str : NULL;
 }
 

@@ -66,11 +66,24 @@ int cli_tape_open_with(const char *address, const struct transport_options *opti
         return 0;
 }
 
+static struct wait_note *note_winding(const char *address)
+{
+        return wait_note_begin(
+                "%s: winding to the end of the data, where the index is; that may take minutes", address);
+}
+
+int cli_volume_open_earlier(Tape *tape, const char *address, uint64_t generation, struct cli_volume *v)
+{
+        struct wait_note *note = note_winding(address);
+        int r = volume_open_generation(tape, generation, &v->volume, &v->tree);
+        wait_note_end(note);
+        return r;
+}
+
 int cli_volume_open_on(Tape *tape, const char *address, bool read_only,
         const struct volume_progress *progress, struct cli_volume *v)
 {
-        struct wait_note *note = wait_note_begin(
-                "%s: winding to the end of the data, where the index is; that may take minutes", address);
+        struct wait_note *note = note_winding(address);
         int r = volume_open_with(tape, read_only, progress, &v->volume, &v->tree);
         wait_note_end(note);
         return r;
@@ -78,10 +91,16 @@ int cli_volume_open_on(Tape *tape, const char *address, bool read_only,
 
 int cli_volume_open(const char *address, struct cli_volume *v)
 {
+        return cli_volume_open_generation(address, 0, v);
+}
+
+int cli_volume_open_generation(const char *address, uint64_t generation, struct cli_volume *v)
+{
         *v = (struct cli_volume){ 0 };
         int r = cli_tape_open(address, true, &v->tape);
         if (r == 0)
-                r = cli_volume_open_on(v->tape, address, true, NULL, v);
+                r = generation > 0 ? cli_volume_open_earlier(v->tape, address, generation, v)
+                                   : cli_volume_open_on(v->tape, address, true, NULL, v);
         if (r < 0)
                 cli_volume_close(v);
         return r;

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <fcntl.h>
 #include <glib.h>
 #include <inttypes.h>
 
+#include <reelfs/log.h>
 #include <reelfs/util.h>
 
 #include "cli.h"
@@ -46,4 +49,12 @@ bool transfer_report(struct transfer *t, const struct restore_progress *p)
                 t->drawn = now;
         }
         return sigtimedwait(&t->signals, NULL, &(struct timespec){ 0 }) < 0;
+}
+
+int transfer_open_target(const char *path)
+{
+        if (g_mkdir_with_parents(path, 0755) < 0)
+                return log_error_errno(-errno, "%s: cannot be made", path);
+        int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        return fd < 0 ? log_error_errno(-errno, "%s", path) : fd;
 }

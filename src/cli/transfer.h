@@ -16,3 +16,5 @@ void transfer_begin(struct transfer *t, bool quiet);
 /* Draws, if it is time. False: it is to end. */
 bool transfer_report(struct transfer *t, const struct restore_progress *p);
 double transfer_seconds(const struct transfer *t);
+/* The directory to copy into, which is made if it is missing: its descriptor. Logs the failure. */
+int transfer_open_target(const char *path);

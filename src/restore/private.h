@@ -22,6 +22,7 @@ struct node {
         bool stale; /* complete, but for attributes */
         bool has_crc32, has_xattrs;
         bool differs; /* it is not what was written */
+        bool holes;   /* of a salvage: this, or parts of it are missing */
         uint32_t crc32;
         struct hash_parts parts; /* of it, as far as it was read */
         struct hash_sha256 *sha; /* likewise, if that is in the index; or NULL */

@@ -61,7 +61,8 @@ struct restore {
 static int write_part(struct restore *r, const struct part *p)
 {
         if (!p->data) {
-                plan_node(&r->plan, p->piece.node)->failed = true;
+                struct node *n = plan_node(&r->plan, p->piece.node);
+                *(r->options->salvage ? &n->holes : &n->failed) = true;
                 return 0;
         }
         check_put(&r->plan, &p->piece, p->data, p->size);
@@ -73,12 +74,13 @@ static int piece_done(struct restore *r, uint32_t i)
 {
         struct node *n = plan_node(&r->plan, i);
         bool last = n->left == 1;
-        if (last && !n->failed) {
+        if (last && !n->failed && !n->holes) {
                 enum check check = check_finish(&r->plan, i, r->options);
                 r->checked.verified += check == CHECK_SAME;
                 r->checked.unknown += check == CHECK_UNKNOWN;
                 r->checked.differing += check == CHECK_DIFFERS;
-                n->failed = n->differs = check == CHECK_DIFFERS;
+                n->differs = check == CHECK_DIFFERS;
+                *(r->options->salvage ? &n->holes : &n->failed) = n->differs;
         }
         if (!r->verifies)
                 return target_piece_done(&r->target, i);
@@ -230,9 +232,12 @@ static void tell_bad(struct restore *r, const struct piece *p, uint64_t done, ui
         g_autofree char *path = plan_path(&r->plan, p->node);
         struct restore_bad bad = { path, false, p->file_offset + done, size, s.filemark,
                 s.first_block + (p->offset + done) / r->block_length };
-        log_message(LOG_ERR, 0,
-                "%s: bytes %" PRIu64 " to %" PRIu64 ", at object %" PRIu64 " of the tape, cannot be read",
-                path, bad.offset, bad.offset + size - 1, bad.object);
+        r->progress.missing += size;
+        if (!r->options->salvage)
+                log_message(LOG_ERR, 0,
+                        "%s: bytes %" PRIu64 " to %" PRIu64 ", at object %" PRIu64
+                        " of the tape, cannot be read",
+                        path, bad.offset, bad.offset + size - 1, bad.object);
         if (r->options->bad)
                 r->options->bad(r->options->ctx, &bad);
 }
@@ -339,8 +344,11 @@ static void sum_up(const struct restore *r, struct restore_progress *result)
         result->verified = r->checked.verified;
         result->unknown = r->checked.unknown;
         result->differing = r->checked.differing;
-        for (uint32_t i = 0; r->verifies && i < r->plan.nodes->len; i++)
-                result->failed += plan_node(&r->plan, i)->failed && !plan_node(&r->plan, i)->differs;
+        for (uint32_t i = 0; i < r->plan.nodes->len; i++) {
+                const struct node *n = plan_node(&r->plan, i);
+                result->damaged += n->holes;
+                result->failed += r->verifies && n->failed && !n->differs;
+        }
 }
 
 static int run_with(struct restore *r, Volume *volume, Tree *tree, struct restore_progress *result)

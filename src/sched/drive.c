@@ -268,13 +268,18 @@ static bool is_out_of_pieces(Sched *s)
         return s->pool.crumbs.n_free == 0 || s->pool.chunks.n_free == 0;
 }
 
+int64_t linger_ns(const Sched *s, bool streaming)
+{
+        return (streaming ? 2 : 1) * (int64_t)s->options.linger_ms * MS;
+}
+
 static bool stages_due(Sched *s, int64_t now, int64_t *deadline)
 {
         struct stage *st = g_queue_peek_head(&s->sealed);
         if (!st)
                 return s->flushing = false;
         bool streaming = is_streaming(s);
-        int64_t due = st->sealed_at + (streaming ? LINGER_STREAM_NS : LINGER_NS);
+        int64_t due = st->sealed_at + linger_ns(s, streaming);
         if (s->flushing || st->urgent || s->broken || is_out_of_pieces(s) ||
                 stages_fill(s, streaming ? 3 : 2, 4) || now >= due)
                 return s->flushing = true;
@@ -290,6 +295,15 @@ static bool goes_along(Sched *s, const struct stage *st)
                 stages_fill(s, 1, 4) || is_out_of_pieces(s);
 }
 
+/* Stages have to wait for the end of the segment that is being written, or is next. What streams by now may
+ * be another one, behind it. */
+static void end_segment_before(Sched *s)
+{
+        uint64_t segment = s->tape_segment ?: first_job(s)->segment;
+        if (s->stream.owner && s->stream.segment == segment)
+                stream_seal(s);
+}
+
 /* Writes one thing if one is to be written now. */
 static bool write_next(Sched *s, int64_t now, int64_t *deadline)
 {
@@ -302,7 +316,7 @@ static bool write_next(Sched *s, int64_t now, int64_t *deadline)
                         s->flushing = false;
                         return true;
                 }
-                stream_seal(s);
+                end_segment_before(s);
         }
         if (!ready(first_job(s))) {
                 pace_runs_dry(s, now, deadline);

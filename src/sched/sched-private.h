@@ -261,8 +261,8 @@ void file_failed(SchedFile *f, int error);
 /* How long a sealed stage lingers, so that files get the names and attributes that they keep, and those that
  * live for a moment never reach the tape: while the tape is free, and while a stream would have to be cut for
  * it. */
-#define LINGER_NS INT64_C(5000000000)
-#define LINGER_STREAM_NS INT64_C(10000000000)
+#define LINGER_MS_DEFAULT 5000
+int64_t linger_ns(const Sched *s, bool streaming);
 
 /* stage.c, stream.c: both locks held unless said otherwise. */
 /* An open one: where the last one sealed was left, if nobody waits for it, else a new one. */

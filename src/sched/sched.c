@@ -57,6 +57,7 @@ int sched_new(Volume *volume, Tree *tree, const struct sched_options *options, S
         s->options.stage = options->stage ?: STAGE_DEFAULT;
         s->options.quantum = options->quantum ?: QUANTUM_DEFAULT;
         s->options.idle_ms = options->idle_ms ?: IDLE_MS_DEFAULT;
+        s->options.linger_ms = options->linger_ms ?: LINGER_MS_DEFAULT;
         s->options.max_waiters = options->max_waiters ?: WAITERS_DEFAULT;
         s->read_only = volume_is_read_only(volume);
         s->block_length = volume_block_length(volume);

@@ -172,7 +172,7 @@ void stage_seal(struct stage *st, bool urgent)
         s->sealed_bytes += st->length;
         s->open_chunks -= count_chunks(st);
         /* It is not woken for each. */
-        if (urgent || s->sleeps_until > st->sealed_at + LINGER_STREAM_NS || stages_fill(s, 1, 2))
+        if (urgent || s->sleeps_until > st->sealed_at + linger_ns(s, true) || stages_fill(s, 1, 2))
                 pthread_cond_signal(&s->work);
 }
 

@@ -31,7 +31,7 @@ static void detach(Tree *t, struct dentry *d)
         if (inode->names || inode->limbo)
                 return;
         inode->limbo = true;
-        inode->refs++;
+        inode_ref(inode);
         t->limbo[t->n_limbo++] = inode;
 }
 
@@ -253,7 +253,7 @@ void tree_apply_end(Tree *tree)
         for (size_t i = 0; i < t->n_limbo; i++) {
                 struct inode *inode = t->limbo[i];
                 inode->limbo = false;
-                inode->refs--;
+                inode_unref(inode, 1);
                 if (!inode->names && is_dir(inode))
                         free_below(t, inode);
                 inode_put(t, inode);

@@ -277,7 +277,7 @@ int tree_readdir(Tree *tree, uint64_t ino, uint64_t cookie, bool with_ref,
                 if (!entry(ctx, d->name, &attr, d->cookie + 1))
                         break;
                 if (with_ref)
-                        d->inode->refs++;
+                        inode_ref(d->inode);
         }
         return 0;
 }

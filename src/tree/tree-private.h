@@ -69,7 +69,6 @@ struct inode {
         uint64_t ino, size;
         struct tree_times times;
         int64_t backup_time;
-        uint64_t refs;
         uint64_t mapped;      /* bytes that extents cover */
         struct dentry *names; /* the newest in a ring of all; its next is the oldest */
         struct xattr *xattrs;
@@ -82,6 +81,7 @@ struct inode {
         uint8_t noted : 2;   /* LOG_LAST, LOG_FULL: in that log */
         bool has_crc32 : 1;
         uint32_t n_extents, max_extents;
+        uint32_t refs;  /* UINT32_MAX: so many that it stays until the tree goes */
         uint32_t crc32; /* regular, if has_crc32; the attribute HASH_XATTR_CRC32 */
         union {
                 struct tree_extent one;   /* regular, max_extents is 0 */
@@ -192,6 +192,9 @@ void content_free(Tree *t, struct inode *inode);
 /* Frees the inode unless it has a name or a reference. */
 void inode_put(Tree *t, struct inode *inode);
 void inode_attr(const struct inode *inode, struct tree_attr *attr);
+/* One more reference; and count fewer, without inode_put. */
+void inode_ref(struct inode *inode);
+void inode_unref(struct inode *inode, uint64_t count);
 /* attr with a reference. */
 void inode_attr_ref(struct inode *inode, struct tree_attr *attr);
 void inode_set_size(Tree *t, struct inode *inode, uint64_t size);

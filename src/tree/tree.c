@@ -7,7 +7,7 @@
 #define ARRAY_MIN 64
 
 /* What a million files are paid for with: 160 bytes each, as malloc rounds it. */
-_Static_assert(sizeof(struct inode) <= 160, "an inode takes more memory");
+_Static_assert(sizeof(struct inode) <= 152, "an inode takes more memory");
 
 /* What an allocation takes in glibc's malloc: a header of one word, rounded up to two, at least four. */
 static size_t chunk(size_t size)
@@ -246,10 +246,22 @@ void inode_attr(const struct inode *inode, struct tree_attr *attr)
         };
 }
 
+void inode_ref(struct inode *inode)
+{
+        if (inode->refs < UINT32_MAX)
+                inode->refs++;
+}
+
+void inode_unref(struct inode *inode, uint64_t count)
+{
+        if (inode->refs < UINT32_MAX)
+                inode->refs -= (uint32_t)MIN(count, inode->refs);
+}
+
 void inode_attr_ref(struct inode *inode, struct tree_attr *attr)
 {
         inode_attr(inode, attr);
-        inode->refs++;
+        inode_ref(inode);
 }
 
 void inode_set_size(Tree *t, struct inode *inode, uint64_t size)
@@ -293,7 +305,7 @@ void tree_ref(Tree *tree, uint64_t ino)
         autounlock Tree *t = tree_lock(tree);
         struct inode *inode = inode_find(t, ino);
         if (inode)
-                inode->refs++;
+                inode_ref(inode);
 }
 
 void tree_unref(Tree *tree, uint64_t ino, uint64_t count)
@@ -302,7 +314,7 @@ void tree_unref(Tree *tree, uint64_t ino, uint64_t count)
         struct inode *inode = inode_find(t, ino);
         if (!inode)
                 return;
-        inode->refs -= MIN(count, inode->refs);
+        inode_unref(inode, count);
         inode_put(t, inode);
 }
 

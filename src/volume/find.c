@@ -210,6 +210,7 @@ int reel_find_index(Volume *v, Tree **tree, char why[static VOLUME_WHY_MAX])
 {
         struct search s = { .v = v };
         int r = search(&s);
+        v->data_end = s.end_known ? s.end : 0;
         if (r == -ENOENT) {
                 snprintf(why, VOLUME_WHY_MAX,
                         "the volume has no valid index%s%s; copy its segments off with mt and dd",
@@ -222,7 +223,6 @@ int reel_find_index(Volume *v, Tree **tree, char why[static VOLUME_WHY_MAX])
                 return r;
         if (s.damaged <= v->info.generation) /* it is in a file: a copy of one of those before */
                 s.damage[0] = '\0';
-        v->data_end = s.end_known ? s.end : 0;
         v->newer_damaged = s.damage[0] != '\0';
         explain(&s);
         *tree = s.tree;

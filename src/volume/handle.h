@@ -21,6 +21,7 @@ struct Volume {
         Tape *tape; /* borrowed */
         const struct profile *profile;
         struct label label;
+        bool keyless;       /* the label is lost, and with it the key: no token can be proved */
         bool fixed_only;    /* the drive has no variable blocks: the last one of a segment is padded */
         uint32_t min_block; /* bytes: a shorter last block is padded */
 
@@ -35,7 +36,9 @@ struct Volume {
         uint64_t data_end; /* what find_index found: past this there is nothing; 0: there is no end of data */
         bool at_end;       /* the tape is there, for sure */
         bool open_tail;    /* no filemark is right before it, though one has to be */
-        uint64_t writing;  /* id of the segment that is half written; 0: none */
+        const struct volume_check_options
+                *check;     /* whose report says whether a recovery is to go on; or NULL */
+        uint64_t writing;   /* id of the segment that is half written; 0: none */
         bool never_written; /* mounted read-only, for whatever reason */
         uint64_t warned;    /* bytes that the drive's early warning was put forward by */
         int append_error;   /* sticky: no more data. 0, -ENOSPC or -EIO */
@@ -119,6 +122,9 @@ int labels_write(Tape *tape, const struct label *label, bool overwrite, uint64_t
  * *generation: what its token is for; 0: none. A file may be a copy of an index: of one before it. */
 int volume_load_index(
         Volume *v, uint64_t start, Tree **tree, uint64_t *generation, char why[static INDEX_WHY_MAX]);
+/* What the index that begins at object start, if it is one of this volume's, says of itself; of its entries
+ * nothing is read. -EUCLEAN, -EIO, -ENODATA: it is none. */
+int volume_read_head(Volume *v, uint64_t start, struct index_head *head);
 /* Errors that say something about a piece of tape, not about the drive or memory. */
 bool volume_is_damage(int error);
 
@@ -133,6 +139,16 @@ int reel_find_index(Volume *v, Tree **tree, char why[static VOLUME_WHY_MAX]);
 int volume_load(Tape *tape, bool read_only, enum volume_hint hint, Volume **ret, Tree **tree,
         char why[static VOLUME_WHY_MAX]);
 
+/* The same, but of a volume without a valid index what is known is returned as well, beside -EUCLEAN, with an
+ * empty tree: what follows the labels can be recovered. *ret and *tree are NULL if there is nothing. */
+int volume_load_any(Tape *tape, bool read_only, enum volume_hint hint, Volume **ret, Tree **tree,
+        char why[static VOLUME_WHY_MAX]);
+/* Its parts: a volume of which the labels are known, and its last index. volume_find_index may replace *v. */
+int volume_begin(Tape *tape, const struct label *label, uint64_t content, Volume **ret);
+int volume_find_index(Volume **v, bool read_only, Tree **tree, char why[static VOLUME_WHY_MAX]);
+/* What is left to do for a volume with an index in v and tree: names in the order of their data, room, and
+ * why it cannot be written to. */
+void volume_finish_load(Volume *v, Tree *tree, bool read_only);
 /* Names in the order of their data; only before anybody lists. */
 void volume_sort_tree(Volume *v, Tree *tree);
 
@@ -140,9 +156,21 @@ void volume_sort_tree(Volume *v, Tree *tree);
 
 /* Whether something follows the index that was loaded, and the volume may be written to. */
 bool volume_is_recoverable(Volume *v);
+/* What mount does not do by itself. */
+enum recover_how {
+        RECOVER_DOUBTFUL = 1 << 0, /* also where a later index may be in what cannot be read */
+        RECOVER_TRUNCATE = 1 << 1, /* where the end of data is missing, it is made behind what can be read */
+        RECOVER_LOOK = 1 << 2,     /* writes nothing: what was found is in the tree, the volume read-only */
+        RECOVER_PATIENT = 1 << 3,  /* reads on block by block where the tape cannot be read */
+};
 /* Rolls forward over it, and writes an index. What was found is logged. 0, though the volume may be read-only
- * still, with the reason. */
-int volume_recover(Volume *v, Tree *tree, const struct volume_progress *progress);
+ * still, with the reason. how: enum recover_how. */
+int volume_recover(Volume *v, Tree *tree, unsigned how, const struct volume_progress *progress);
+
+/* ---- check.c */
+
+/* False: the check is to end. options may be NULL. */
+bool volume_check_goes_on(const struct volume_check_options *options, uint64_t done, uint64_t total);
 
 /* ---- memory.c. (drive) */
 

@@ -48,31 +48,72 @@ static void note_loaded(Volume *v, Tree *tree)
         v->end_at_index = v->end;
 }
 
-int volume_load(Tape *tape, bool read_only, enum volume_hint hint, Volume **ret, Tree **tree,
+void volume_finish_load(Volume *v, Tree *tree, bool read_only)
+{
+        check_writable(v, read_only);
+        volume_measure(v);
+        note_loaded(v, tree);
+}
+
+int volume_begin(Tape *tape, const struct label *label, uint64_t content, Volume **ret)
+{
+        int r = tape_set_block_length(tape, label->block_length);
+        if (r == 0)
+                r = tape_set_compression(tape, label->compression);
+        return r < 0 ? r : volume_new(tape, label, content, ret);
+}
+
+/* As if nothing had been read behind the labels, but that the end of data is known. */
+static int begin_again(Volume **v)
+{
+        Volume *old = *v;
+        *v = NULL;
+        int r = volume_new(old->tape, &old->label, old->content, v);
+        if (r == 0) {
+                (*v)->data_end = old->data_end;
+                (*v)->early_warning = old->early_warning;
+                (*v)->keyless = old->keyless;
+        }
+        volume_close(old);
+        return r;
+}
+
+int volume_find_index(Volume **v, bool read_only, Tree **tree, char why[static VOLUME_WHY_MAX])
+{
+        int r = (*v)->profile->find_index(*v, tree, why);
+        if (r == -EUCLEAN && begin_again(v) == 0)
+                *tree = tree_new();
+        if (r == 0 || *tree)
+                volume_finish_load(*v, *tree, read_only);
+        return r;
+}
+
+int volume_load_any(Tape *tape, bool read_only, enum volume_hint hint, Volume **ret, Tree **tree,
         char why[static VOLUME_WHY_MAX])
 {
         struct label label;
         uint64_t content;
-        g_autoptr(Volume) v = NULL;
         why[0] = '\0';
+        *ret = NULL;
+        *tree = NULL;
         int r = labels_read(tape, &label, &content, why);
         if (r == 0)
-                r = tape_set_block_length(tape, label.block_length);
-        if (r == 0)
-                r = tape_set_compression(tape, label.compression);
-        if (r == 0)
-                r = volume_new(tape, &label, content, &v);
+                r = volume_begin(tape, &label, content, ret);
         if (r < 0)
                 return r;
-        v->hint = hint;
-        r = v->profile->find_index(v, tree, why);
-        if (r < 0)
-                return r;
-        check_writable(v, read_only);
-        volume_measure(v);
-        note_loaded(v, *tree);
-        *ret = g_steal_pointer(&v);
-        return 0;
+        (*ret)->hint = hint;
+        return volume_find_index(ret, read_only, tree, why);
+}
+
+int volume_load(Tape *tape, bool read_only, enum volume_hint hint, Volume **ret, Tree **tree,
+        char why[static VOLUME_WHY_MAX])
+{
+        int r = volume_load_any(tape, read_only, hint, ret, tree, why);
+        if (r < 0) {
+                volume_close(g_steal_pointer(ret));
+                tree_free(g_steal_pointer(tree));
+        }
+        return r;
 }
 
 int volume_open_with(
@@ -85,7 +126,7 @@ int volume_open_with(
         if (r < 0)
                 return why[0] ? log_error(r, "%s: %s", tape_address(tape), why) : r;
         if (!read_only && volume_is_recoverable(v)) {
-                r = volume_recover(v, t, progress);
+                r = volume_recover(v, t, 0, progress);
                 if (r < 0)
                         return r;
         }

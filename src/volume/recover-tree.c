@@ -318,7 +318,7 @@ int recover_pack_end(struct recovery *r, const struct found *f)
         const struct pending *p = &r->pending;
         uint64_t there = f->length > p->offset ? f->length - p->offset : 0;
         int error = 0;
-        if (f->damaged) /* and goes to lost+found as it is */
+        if (f->damaged && !f->understood) /* and goes to lost+found as it is */
                 recover_forget_pending(r);
         else if (p->path && there < p->attr.size)
                 error = add_torn(r, there);

@@ -35,13 +35,22 @@ static int on_segment(void *ctx, const struct found *f)
         struct found own = *f;
         int error = f->kind == SEGMENT_PACK ? recover_pack_end(r, f) : 0;
         own.damaged |= error == -EUCLEAN;
+        own.understood &= error == 0;
         if (error < 0 && error != -EUCLEAN)
                 return error;
+        r->generation = MAX(r->generation, f->generation);
         r->counts.packs += f->kind == SEGMENT_PACK;
         r->counts.indexes += f->kind == SEGMENT_INDEX;
         r->counts.foreign += f->foreign;
         r->counts.damaged += own.damaged && f->kind != SEGMENT_INDEX;
         return f->foreign || f->length == 0 ? 0 : keep(r, &own);
+}
+
+/* -ECANCELED: a check is to end. */
+static int on_block(void *ctx, const struct found *f, uint64_t object, bool readable)
+{
+        const Volume *v = ((struct recovery *)ctx)->v;
+        return volume_check_goes_on(v->check, object, v->data_end) ? 0 : -ECANCELED;
 }
 
 /* ---- Into the segment table */
@@ -79,7 +88,7 @@ static int add_nameless(struct recovery *r)
         int error = 0;
         for (size_t i = 0; i < r->n && error == 0; i++) {
                 const struct found *f = &r->found[i];
-                if (f->kind == SEGMENT_FILE || (f->kind == SEGMENT_PACK && f->damaged)) {
+                if (f->kind == SEGMENT_FILE || (f->kind == SEGMENT_PACK && f->damaged && !f->understood)) {
                         r->counts.nameless++;
                         r->counts.bytes += f->length;
                         r->counts.incomplete += !f->ended && f->kind == SEGMENT_FILE;
@@ -126,8 +135,12 @@ static void tell(const struct recovery *r)
 {
         g_autofree char *text = describe(r);
         const char *address = tape_address(r->v->tape);
-        log_warning("%s: the volume was not closed: behind its last index were found, and recovered: %s",
-                address, text);
+        if (r->v->info.generation == 0)
+                log_warning("%s: the volume has no valid index; found without one: %s", address, text);
+        else
+                log_warning("%s: the volume was not closed: behind its last index were found, and recovered: "
+                            "%s",
+                        address, text);
         if (r->counts.foreign > 0)
                 log_warning("%s: %" PRIu64
                             " segment%s behind the last index %s not written by reelfs; nothing of that is "
@@ -159,8 +172,9 @@ static int end_tail(Volume *v)
 }
 
 /* The volume can be written: what was found is on the tape, and no index names it. */
-static void reopen(Volume *v, const struct scan_result *result)
+static void reopen(struct recovery *r, const struct scan_result *result)
 {
+        Volume *v = r->v;
         v->filemarks = result->filemarks;
         v->open_tail = result->open_tail;
         v->at_end = false;
@@ -168,6 +182,7 @@ static void reopen(Volume *v, const struct scan_result *result)
         autounlock Volume *locked = volume_lock(v);
         v->end = v->end_at_index = result->end;
         v->incomplete = true;
+        v->info.generation = MAX(v->info.generation, r->generation);
         v->info.read_only = false;
         v->info.read_only_reason[0] = '\0';
 }
@@ -188,18 +203,42 @@ static int stay_read_only(Volume *v, const struct scan_result *result)
         return 0;
 }
 
+static bool may_append(const struct recovery *r, const struct scan_result *result)
+{
+        if (r->v->data_end == 0)
+                return r->how & RECOVER_TRUNCATE;
+        return result->end == r->v->data_end && !result->stopped &&
+                (result->doubtful == 0 || r->how & RECOVER_DOUBTFUL);
+}
+
+/* What follows cannot be read, and there is no end of data behind it: from now on there is one here. */
+static int make_end(struct recovery *r)
+{
+        if (r->v->data_end != 0)
+                return 0;
+        log_warning("%s: the tape is written from object %" PRIu64 " on, where it could not be read",
+                tape_address(r->v->tape), r->v->end);
+        int error = volume_seek_end(r->v);
+        if (error == 0)
+                error = tape_allow_overwrite(r->v->tape);
+        if (error < 0)
+                volume_fail(r->v, error);
+        return error;
+}
+
 static int roll_forward(struct recovery *r, const struct volume_progress *progress)
 {
         Volume *v = r->v;
-        const struct scan_visitor visitor = { on_member, on_segment, r };
+        const struct scan_visitor visitor = { on_member, on_segment, on_block, r };
         const struct scan_range range = { .first = v->end,
                 .filemark = v->filemarks,
                 .end = v->data_end,
                 .id = v->next_id - 1,
                 .generation = v->info.generation,
-                .read_max = SCAN_READ_MAX };
+                .read_max = SCAN_READ_MAX,
+                .patient = r->how & RECOVER_PATIENT };
         struct scan_result result;
-        int error = scan_segments(v, &range, &visitor, progress, &result);
+        int error = scan_segments(v, &range, &visitor, v->check ? NULL : progress, &result);
         if (error == 0)
                 error = add_segments(r, &result);
         if (error == 0)
@@ -210,11 +249,13 @@ static int roll_forward(struct recovery *r, const struct volume_progress *progre
                 return error;
         volume_sort_tree(v, r->tree);
         tell(r);
-        if (result.stopped || result.doubtful || result.end != v->data_end)
+        if (r->how & RECOVER_LOOK)
+                return 0;
+        if (!may_append(r, &result))
                 return stay_read_only(v, &result);
-        reopen(v, &result);
+        reopen(r, &result);
         /* When that fails the volume is read-only, and says why; what was recovered can be read. */
-        if (end_tail(v) == 0)
+        if (make_end(r) == 0 && end_tail(v) == 0)
                 volume_commit(v, r->tree, true, progress);
         return 0;
 }
@@ -228,9 +269,11 @@ bool volume_is_recoverable(Volume *v)
                 !v->label.read_only_feature[0];
 }
 
-int volume_recover(Volume *v, Tree *tree, const struct volume_progress *progress)
+int volume_recover(Volume *v, Tree *tree, unsigned how, const struct volume_progress *progress)
 {
-        struct recovery r = { .v = v, .tree = tree, .now = now_ns(), .known = tree_highest_fileuid(tree) };
+        struct recovery r = {
+                .v = v, .tree = tree, .now = now_ns(), .how = how, .known = tree_highest_fileuid(tree)
+        };
         int error = roll_forward(&r, progress);
         recover_forget_pending(&r);
         g_free(r.found);

@@ -9,6 +9,8 @@ struct recovery {
         Tree *tree;
         int64_t now;
         uint64_t known;      /* the highest fileuid that the last index can have */
+        unsigned how;        /* enum recover_how */
+        uint64_t generation; /* the highest seen */
         struct found *found; /* in the order of the tape */
         size_t n, allocated;
         struct pending {

@@ -17,13 +17,14 @@ struct scan {
         bool ended;        /* by the end of data, or what cannot be read */
         struct found held; /* the last one, until it is seen whether an empty one follows */
         bool holds;
+        uint64_t generation; /* of the last index; packs that follow are of later ones */
 
         /* The segment at hand */
         struct found f;
         size_t head;      /* bytes in v->buf, until it is known what it is */
         bool known;       /* what it is */
         bool short_block; /* which has to be the last */
-        PackReader *pack;
+        PackReader *pack; /* NULL: it is none, or cannot be understood any more */
 };
 
 static bool is_unreadable(int error)
@@ -41,7 +42,7 @@ static bool is_ours(
         if (id <= s->result->highest || generation <= s->range->generation || id > INT64_MAX)
                 return false;
         token_make(s->v->label.key, kind, s->v->label.uuid, id, generation, own);
-        if (strcmp(token, own) != 0)
+        if (!s->v->keyless && strcmp(token, own) != 0)
                 return false;
         s->f.kind = kind;
         s->f.id = s->result->highest = id;
@@ -62,7 +63,7 @@ static int on_member(void *ctx, const struct pack_member *m, uint64_t offset)
 
 static int feed_pack(struct scan *s, const char *data, size_t length)
 {
-        if (!s->pack || s->f.damaged)
+        if (!s->pack)
                 return 0;
         int r = pack_reader_feed(s->pack, data, length);
         if (r != -EUCLEAN)
@@ -70,6 +71,7 @@ static int feed_pack(struct scan *s, const char *data, size_t length)
         log_debug("%s: the pack at object %" PRIu64 " is damaged: %s", tape_address(s->v->tape),
                 s->f.first_block, pack_reader_why(s->pack));
         s->f.damaged = true;
+        pack_reader_free(g_steal_pointer(&s->pack));
         return 0;
 }
 
@@ -80,6 +82,14 @@ static int tell_held(struct scan *s)
                 return 0;
         s->holds = false;
         return s->visitor->segment ? s->visitor->segment(s->visitor->ctx, &s->held) : 0;
+}
+
+/* A copy of an index lies elsewhere than it says. */
+static bool is_index_here(struct scan *s, const struct index_head *probed)
+{
+        struct index_head head = *probed;
+        char why[INDEX_WHY_MAX];
+        return index_read_head(s->v->buf, s->head, &head, why) < 0 || head.block == s->f.first_block;
 }
 
 /* By its beginning, which is in v->buf. */
@@ -93,10 +103,13 @@ static int identify(struct scan *s)
         s->known = true;
         if (r < 0)
                 return r;
-        if (index_probe(data, s->head, &index) &&
-                is_ours(s, SEGMENT_INDEX, index.segment, index.generation, index.token))
+        if (index_probe(data, s->head, &index) && is_index_here(s, &index) &&
+                is_ours(s, SEGMENT_INDEX, index.segment, index.generation, index.token)) {
+                s->generation = index.generation;
                 return 0;
+        }
         if (!pack_probe(data, s->head, &pack) || strcmp(pack.uuid, s->v->label.uuid) != 0 ||
+                pack.generation <= s->generation ||
                 !is_ours(s, SEGMENT_PACK, pack.segment, pack.generation, pack.token)) {
                 s->f.type = file_type_guess(data, s->head);
                 return 0;
@@ -106,6 +119,13 @@ static int identify(struct scan *s)
 }
 
 /* ---- Its blocks */
+
+static int tell_block(struct scan *s, bool readable)
+{
+        if (!s->visitor->block)
+                return 0;
+        return s->visitor->block(s->visitor->ctx, &s->f, s->object, readable);
+}
 
 /* A block that was read to where read_block wants it. */
 static int take_block(struct scan *s, const char *data, size_t length)
@@ -183,16 +203,35 @@ static int pass_over(struct scan *s, bool odd)
         return 0;
 }
 
+/* To the block behind the one that cannot be read, if there is one. */
+static int pass_block(struct scan *s, bool *done)
+{
+        int r = tape_locate(s->v->tape, s->object + 1);
+        if (is_unreadable(r)) {
+                stop(s);
+                return 0;
+        }
+        if (r < 0)
+                return r;
+        *done = false;
+        memset(s->v->buf, 0, s->block_length);
+        return take_block(s, s->v->buf, s->block_length);
+}
+
 /* Only the first block says what it is: what cannot be read there may be an index that another drive, or this
  * one when it has been cleaned, can read. */
-static int pass_unreadable(struct scan *s)
+static int pass_unreadable(struct scan *s, bool *done)
 {
-        int r = s->known || s->head == 0 ? 0 : identify(s);
+        int r = s->known || s->head == 0 ? tell_held(s) : identify(s);
         s->f.damaged = true;
         if ((!s->known || s->f.kind == SEGMENT_INDEX) && s->result->doubtful == 0)
                 s->result->doubtful = s->object;
         s->known = true;
-        return r < 0 ? r : pass_over(s, false);
+        if (r == 0)
+                r = tell_block(s, false);
+        if (r < 0)
+                return r;
+        return s->range->patient ? pass_block(s, done) : pass_over(s, false);
 }
 
 /* The next object. *done: it was the end of the segment. */
@@ -204,7 +243,7 @@ static int read_object(struct scan *s, bool *done)
         int r = tape_read_block(s->v->tape, data, s->block_length, &length, &outcome);
         *done = true;
         if (is_unreadable(r))
-                return pass_unreadable(s);
+                return pass_unreadable(s, done);
         if (r < 0)
                 return r;
         if (outcome == TAPE_FILEMARK) {
@@ -222,7 +261,8 @@ static int read_object(struct scan *s, bool *done)
                 return 0;
         }
         *done = false;
-        return take_block(s, data, length);
+        r = tell_block(s, true);
+        return r < 0 ? r : take_block(s, data, length);
 }
 
 /* ---- Segments */
@@ -269,6 +309,7 @@ static int scan_segment(struct scan *s)
         s->head = 0;
         s->known = s->short_block = false;
         int r = read_segment(s);
+        s->f.understood = s->pack && pack_reader_is_complete(s->pack);
         pack_reader_free(g_steal_pointer(&s->pack));
         return r < 0 ? r : finish_segment(s);
 }
@@ -282,7 +323,8 @@ int scan_segments(Volume *v, const struct scan_range *range, const struct scan_v
                 .progress = progress,
                 .result = result,
                 .block_length = v->label.block_length,
-                .object = range->first };
+                .object = range->first,
+                .generation = range->generation };
         *result = (struct scan_result){ .filemarks = range->filemark, .highest = range->id };
         v->at_end = false;
         int r = tape_locate(v->tape, range->first);

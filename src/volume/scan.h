@@ -13,6 +13,7 @@ struct found {
         uint64_t length;  /* bytes */
         bool ended;       /* all of it was written: a filemark is behind it, and no second one */
         bool damaged;     /* it cannot be read, or a pack not be understood, to its end */
+        bool understood;  /* a pack: all its members were told, though data of them may not be readable */
         bool foreign;     /* in blocks of other lengths than segments have; length is not known */
         const char *type; /* a guess, of SEGMENT_FILE (file-type.h) */
 };
@@ -23,6 +24,9 @@ struct scan_visitor {
         int (*member)(void *ctx, const struct found *f, const struct pack_member *m, uint64_t offset);
         /* All of a segment was seen. An empty one is not told. */
         int (*segment)(void *ctx, const struct found *f);
+        /* Each block that was gone over, before it is looked at; f is not complete yet. Not those behind which
+         * a filemark was searched for. */
+        int (*block)(void *ctx, const struct found *f, uint64_t object, bool readable);
         void *ctx;
 };
 
@@ -33,6 +37,7 @@ struct scan_range {
         uint64_t id;         /* what has a token with no higher id, or of no later */
         uint64_t generation; /* generation, is a copy: nobody's data */
         uint64_t read_max; /* bytes of a nameless segment that are read before its filemark is searched for */
+        bool patient; /* go on with the block behind one that cannot be read, whose bytes then count as zeros */
 };
 /* Searching is faster, but for a drive that has to stop and go back a bit for it. */
 #define SCAN_READ_MAX (UINT64_C(1) << 30)

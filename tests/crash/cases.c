@@ -163,7 +163,7 @@ bool case_verify(const char *path, const struct window *w, bool end_missing, str
         look(&r, &m, true);
         if (end_missing && !m.info.read_only)
                 wrong(&r, &totals->other, 1, "it is writable without an end of data", "");
-        if (!end_missing && m.info.read_only && !w->read_only)
+        if (!end_missing && m.info.read_only && !w->lied)
                 wrong(&r, &totals->not_writable, 1, "it is read-only", m.info.read_only_reason);
         if (m.info.read_only)
                 unmount(&m);

@@ -257,7 +257,8 @@ static void compare_found(struct check *c, const struct found *f)
                 last = last && strcmp(text, "it was not there") == 0 ? last : text;
         }
         if (is_makeshift(f, states, n) || is_beginning(f, content, states, n) ||
-                (c->window->faulty && n > 1 && content && is_mixture(content, states, n)))
+                (c->window->faulty && n > 1 && content &&
+                        (c->window->lied || is_mixture(content, states, n))))
                 return;
         complain(c, states[0] ? &c->verdict->lost : &c->verdict->invented, f->path, last);
 }

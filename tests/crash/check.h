@@ -10,8 +10,9 @@
 struct window {
         const struct model *model;
         unsigned acked, last;
-        bool faulty;    /* the drive has failed: of what was not acknowledged, files may have a part */
-        bool read_only; /* the volume may be, afterwards */
+        bool faulty; /* the drive has failed: of what was not acknowledged, files may have a part */
+        bool lied;   /* it has dropped data in the midst of other data and not said so: the volume may be
+                        read-only   for that, and what was not acknowledged may have the wrong bytes */
 };
 
 struct verdict {

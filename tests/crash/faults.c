@@ -9,8 +9,7 @@
 /* See reelfs-fault(7). */
 static const struct {
         const char *name, *rule;
-        bool lies; /* it may have spoilt an index that counts, as the volume then says, and be read-only for
-                      that */
+        bool lies; /* see lied in struct window */
 } faults[] = {
         { "write error", "opcode=0a,10 sense=3/0c/00" },
         { "write error in the midst of a command", "opcode=0a,10 sense=3/0c/00 partial=1 information=rest" },

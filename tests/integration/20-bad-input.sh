@@ -32,6 +32,21 @@ read_only() {
     cmp "$tape" "$work/before" || fail "the cartridge was changed"
 }
 
+# It was not closed: what follows the last good index is recovered, said in one line, and not overwritten.
+recovered() {
+    cp "$tape" "$work/before"
+    cp "$tape.cartridge" "$work/memory"
+    mount_tape >"$work/stdout" 2>"$work/stderr"
+    [[ $(wc -l <"$work/stderr") -eq 1 ]] || fail "not one line: $(<"$work/stderr")"
+    grep -qE "$1" "$work/stderr" || fail "does not match '$1': $(<"$work/stderr")"
+    cmp "$mnt/first" "$work/first"
+    [[ -n $(ls "$mnt/lost+found") ]] || fail "nothing is in lost+found"
+    unmount_tape
+    cmp -n "$(stat -c %s "$work/before")" "$tape" "$work/before" || fail "something was overwritten"
+    # The cartridge's memory knows of the new index, which the copies of the good cartridge do not have.
+    cp "$work/memory" "$tape.cartridge"
+}
+
 # edit_tape PYTHON: changes bytes "data" of a fresh copy of the good cartridge.
 edit_tape() {
     cp "$work/good.tap" "$tape"
@@ -104,16 +119,16 @@ with open(sys.argv[1], "ab") as tape:
     length = struct.pack("<I", 1000)
     tape.write(length + b"x" * 1000 + length + b"\0" * 4)
 PYTHON
-read_only 'read-only'
+recovered 'recovered: 1 segment without a name'
 note "the token of the last index is another"
 edit_tape 'i = data.rindex(b"token=") + 8; data[i] = ord("0") if data[i] != ord("0") else ord("1")'
-read_only 'read-only'
+recovered 'recovered: .*without names'
 note "the UUID in the last index is another"
 edit_tape 'i = data.rindex(b"<volumeuuid>") + 12; data[i] = ord("0") if data[i] != ord("0") else ord("1")'
 read_only 'read-only'
-note "the last index is not XML"
+note "the last index has no end"
 edit_tape 'i = data.rindex(b"</ltfsindex>"); data[i] = ord("x")'
-read_only 'read-only'
+recovered '1 index that was not finished'
 
 note "torn in the only index"
 format_tape

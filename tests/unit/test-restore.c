@@ -9,7 +9,7 @@
 
 #include "../../src/restore/private.h"
 #include "compass.h"
-#include "volume-rig.h"
+#include "tape-file.h"
 
 #define FILLER ((size_t)40 << 20)
 
@@ -292,6 +292,63 @@ static void test_above(void)
         fixture_clear(&f);
 }
 
+/* ---- What cannot be read */
+
+static void note_bad(void *ctx, const struct restore_bad *bad)
+{
+        g_string_append_printf(ctx, "%s %" PRIu64 "+%" PRIu64 "\n", bad->path, bad->offset, bad->bytes);
+}
+
+/* A salvage makes holes of just those blocks, and gives no file up; what is in whole is as ever. */
+static void test_salvage(void)
+{
+        enum { SIZE = 20 * RIG_BLOCK + 17 };
+        struct fixture f = { 0 };
+        g_autoptr(GString) bad = g_string_new(NULL);
+        struct restore_options options = { .salvage = true, .bad = note_bad, .ctx = bad };
+        fixture_init(&f, NULL);
+        g_autofree uint8_t *holed = g_malloc0(SIZE), *whole = g_malloc0(SIZE), *lost = g_malloc0(RIG_BLOCK);
+        put(&f, make_file(f.rig.tree, TREE_ROOT, "holed"), holed, 0, SIZE, 1);
+        put(&f, make_file(f.rig.tree, TREE_ROOT, "lost"), lost, 0, RIG_BLOCK, 2);
+        put(&f, make_file(f.rig.tree, TREE_ROOT, "whole"), whole, 0, SIZE, 3);
+        g_assert_cmpint(rig_commit(&f.rig), ==, 0);
+        static const unsigned blocks[] = { 3, 4, 9, 20,
+                22 }; /* of the first two segments and their filemark */
+        for (unsigned i = 0; i < G_N_ELEMENTS(blocks); i++)
+                damage(&f.rig, 6 + blocks[i]);
+        rig_mount(&f.rig);
+        memset(holed + 3 * RIG_BLOCK, 0, 2 * RIG_BLOCK);
+        memset(holed + 9 * RIG_BLOCK, 0, RIG_BLOCK);
+        memset(holed + 20 * RIG_BLOCK, 0, 17);
+        memset(lost, 0, RIG_BLOCK);
+        {
+                autofd fd = open(f.target, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+                g_assert_cmpint(restore_run(f.rig.v, f.rig.tree, fd, &options, &f.progress), ==, 0);
+        }
+        check(&f, "holed", holed, SIZE);
+        check(&f, "lost", lost, RIG_BLOCK);
+        check(&f, "whole", whole, SIZE);
+        g_assert_cmpuint(f.progress.files, ==, 3);
+        g_assert_cmpuint(f.progress.failed, ==, 0);
+        g_assert_cmpuint(f.progress.damaged, ==, 2);
+        g_assert_cmpuint(f.progress.missing, ==, 4 * RIG_BLOCK + 17);
+        g_assert_cmpstr(bad->str, ==,
+                "holed 196608+65536\nholed 262144+65536\nholed 589824+65536\nholed 1310720+17\n"
+                "lost 0+65536\n");
+        /* What is not whole has not its time, and is tried again. */
+        options.existing = RESTORE_RESUME;
+        {
+                autofd fd = open(f.target, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+                g_assert_cmpint(restore_run(f.rig.v, f.rig.tree, fd, &options, &f.progress), ==, 0);
+        }
+        g_assert_cmpuint(f.progress.skipped, ==, 1);
+        g_assert_cmpuint(f.progress.damaged, ==, 2);
+        g_assert_cmpint(run(&f, NULL, RESTORE_OVERWRITE), ==, 0);
+        g_assert_cmpuint(f.progress.failed, ==, 2);
+        g_assert_cmpuint(f.progress.damaged, ==, 0);
+        fixture_clear(&f);
+}
+
 int main(int argc, char **argv)
 {
         g_test_init(&argc, &argv, NULL);
@@ -300,5 +357,6 @@ int main(int argc, char **argv)
         g_test_add_func("/restore/recommended", test_recommended);
         g_test_add_func("/restore/not-recommended", test_not_recommended);
         g_test_add_func("/restore/above", test_above);
+        g_test_add_func("/restore/salvage", test_salvage);
         return g_test_run();
 }

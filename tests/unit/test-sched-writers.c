@@ -124,6 +124,24 @@ static void test_many(struct fixture *fx, const void *data)
         check_contents(fx, writers, MANY);
 }
 
+static void write_small(struct fixture *fx, unsigned number, const void *content, size_t size)
+{
+        g_autofree char *name = g_strdup_printf("s%u", number);
+        new_file(fx, name);
+        SchedFile *f = open_name(fx, name);
+        g_assert_cmpint(write_at(f, 0, content, size), ==, 0);
+        sched_release(f);
+}
+
+static void await_written(struct fixture *fx)
+{
+        struct sched_status status;
+        do {
+                g_usleep(1000);
+                sched_get_status(fx->sched, &status);
+        } while (status.written == 0);
+}
+
 /* Small files get by while large ones wait. */
 static void test_small_beside(struct fixture *fx, const void *data)
 {
@@ -132,13 +150,8 @@ static void test_small_beside(struct fixture *fx, const void *data)
         static uint8_t content[30000];
         pattern(content, sizeof(content), 99);
         begin_at_once(fx, writers, WRITERS, SIZE / 2);
-        for (unsigned i = 0; i < SMALL; i++) {
-                g_autofree char *name = g_strdup_printf("s%u", i);
-                new_file(fx, name);
-                SchedFile *f = open_name(fx, name);
-                g_assert_cmpint(write_at(f, 0, content, sizeof(content)), ==, 0);
-                sched_release(f);
-        }
+        for (unsigned i = 0; i < SMALL; i++)
+                write_small(fx, i, content, sizeof(content));
         await_all(fx, writers, WRITERS);
         for (unsigned i = 0; i < SMALL; i++) {
                 g_autofree char *name = g_strdup_printf("s%u", i);
@@ -147,6 +160,31 @@ static void test_small_beside(struct fixture *fx, const void *data)
                 sched_release(f);
         }
         check_contents(fx, writers, WRITERS);
+}
+
+/* A large file is cut to let small ones by, and for nothing else, however long the drive takes to get there:
+ * there is a pack between its segments. */
+static void test_cut_for_packs(struct fixture *fx, const void *data)
+{
+        enum { SMALL = 60 };
+        struct writer writer;
+        static uint8_t content[3000];
+        begin_at_once(fx, &writer, 1, 2 * SIZE);
+        await_written(fx);
+        for (unsigned i = 0; i < SMALL; i++) {
+                write_small(fx, i, content, sizeof(content));
+                g_usleep(10000);
+        }
+        await_all(fx, &writer, 1);
+        g_autofree struct tree_extent *extents = NULL;
+        size_t n = count_extents(fx, &writer, &extents);
+        for (size_t i = 1; i < n; i++) {
+                struct segment s, before;
+                g_assert_cmpint(volume_segment_get(fx->volume, extents[i - 1].segment, &before), ==, 0);
+                g_assert_cmpint(volume_segment_get(fx->volume, extents[i].segment, &s), ==, 0);
+                g_assert_cmpuint(s.filemark, >, before.filemark + 1);
+        }
+        check_contents(fx, &writer, 1);
 }
 
 /* A writer who waits for a drive that stops does not idle. (Twice one may, where the machine is busy.) */
@@ -196,6 +234,13 @@ static void set_up_slow_drive(struct fixture *fx, const void *data)
         set_up(fx, NULL);
 }
 
+static void set_up_short_linger(struct fixture *fx, const void *data)
+{
+        fx->options = (struct sched_options){ .linger_ms = 20 };
+        fx->faults = "opcode=0a delay=20 count=all";
+        set_up(fx, NULL);
+}
+
 int main(int argc, char **argv)
 {
         g_test_init(&argc, &argv, NULL);
@@ -204,6 +249,7 @@ int main(int argc, char **argv)
         ADD("many", set_up_turns, test_many);
         ADD("small-beside", set_up_turns, test_small_beside);
         ADD("slow-drive", set_up_slow_drive, test_slow_drive);
+        ADD("cut-for-packs", set_up_short_linger, test_cut_for_packs);
         ADD("idle", set_up, test_idle);
         return g_test_run();
 }
