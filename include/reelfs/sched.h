@@ -86,6 +86,10 @@ void sched_lend_end(Sched *s);
 bool sched_is_streaming(Sched *s);
 /* Whether one more name, with its place in the index, still fits behind all data accepted so far. */
 bool sched_has_room(Sched *s);
+/* Before the file takes the name of another one: waits until a commit that is under way is over, unless all of
+ * the file is on the tape, since the index of that commit would have the bytes of neither. Of source,
+ * interrupted, waits and ctx count. -EINTR. */
+int sched_before_replacing(Sched *s, uint64_t ino, const struct sched_source *source);
 /* Makes waiting writers look at interrupted() again. Does not block. */
 void sched_wake(Sched *s);
 

@@ -53,8 +53,8 @@ uint64_t tree_changes(Tree *t);
 
 struct tree_counts {
         uint64_t inodes, names, directories;
-        uint64_t bytes; /* sum of file sizes, each inode once */
         uint64_t extents;
+        uint64_t bytes; /* sum of file sizes, each inode once */
         size_t memory;  /* bytes allocated, estimate */
 };
 void tree_get_counts(Tree *t, struct tree_counts *counts);

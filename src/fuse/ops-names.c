@@ -8,6 +8,7 @@
 #include <reelfs/util.h>
 
 #include "frontend.h"
+#include "session-loop.h"
 
 static void fill_entry(const struct tree_attr *attr, struct fuse_entry_param *e)
 {
@@ -193,11 +194,42 @@ static void op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
         fuse_reply_err(req, -(r ?: tree_rmdir(fe->tree, parent, name, now_ns())));
 }
 
+static bool is_interrupted(void *ctx)
+{
+        return fuse_req_interrupted(ctx);
+}
+
+static void waits(void *ctx)
+{
+        session_loop_promote(frontend_of(ctx)->loop);
+}
+
+static bool look(struct frontend *fe, fuse_ino_t parent, const char *name, struct tree_attr *attr)
+{
+        if (tree_lookup(fe->tree, parent, name, attr) < 0)
+                return false;
+        tree_unref(fe->tree, attr->ino, 1);
+        return S_ISREG(attr->mode);
+}
+
+/* A file that is to take the place of another one is a safe way to replace that, during a commit, too. */
+static int before_rename(
+        fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t new_parent, const char *new_name)
+{
+        struct frontend *fe = frontend_of(req);
+        struct sched_source source = { .interrupted = is_interrupted, .waits = waits, .ctx = req };
+        struct tree_attr attr, replaced;
+        bool replaces = look(fe, parent, name, &attr) && look(fe, new_parent, new_name, &replaced);
+        return replaces ? sched_before_replacing(fe->sched, attr.ino, &source) : 0;
+}
+
 static void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t new_parent,
         const char *new_name, unsigned flags)
 {
         struct frontend *fe = frontend_of(req);
         int r = volume_may_change(fe->volume);
+        if (r == 0)
+                r = before_rename(req, parent, name, new_parent, new_name);
         if (r == 0)
                 r = tree_rename(fe->tree, parent, name, new_parent, new_name, flags, now_ns());
         fuse_reply_err(req, -r);

@@ -2,6 +2,8 @@
 #include <errno.h>
 #include <sys/stat.h>
 
+#include <reelfs/util.h>
+
 #include "sched-private.h"
 
 int sched_open(Sched *s, uint64_t ino, SchedFile **ret)
@@ -100,6 +102,46 @@ int sched_flush(SchedFile *f)
         f->flush_error = 0;
         pthread_mutex_unlock(&f->sched->lock);
         return r;
+}
+
+/* ---- Changes of names and sizes */
+
+static bool is_on_tape(Sched *s, uint64_t ino)
+{
+        g_autofree struct tree_extent *extents = NULL;
+        struct segment seg;
+        size_t n;
+        if (tree_extents(s->tree, ino, &extents, &n) < 0)
+                return true;
+        for (size_t i = 0; i < n; i++)
+                if (extents[i].segment >= VOLUME_STAGED ||
+                        (volume_segment_get(s->volume, extents[i].segment, &seg) == 0 &&
+                                seg.state == SEGMENT_QUEUED))
+                        return false;
+        return true;
+}
+
+static bool is_committing(Sched *s)
+{
+        pthread_mutex_lock(&s->lock);
+        bool committing = s->committing;
+        pthread_mutex_unlock(&s->lock);
+        return committing;
+}
+
+int sched_before_replacing(Sched *s, uint64_t ino, const struct sched_source *source)
+{
+        while (is_committing(s) && !is_on_tape(s, ino)) {
+                if (source->interrupted && source->interrupted(source->ctx))
+                        return -EINTR;
+                if (source->waits)
+                        source->waits(source->ctx);
+                pthread_mutex_lock(&s->lock);
+                if (s->committing)
+                        cond_wait_until(&s->room, &s->lock, monotonic_ns() + WAIT_NS);
+                pthread_mutex_unlock(&s->lock);
+        }
+        return 0;
 }
 
 int sched_truncate(Sched *s, uint64_t ino, uint64_t size, int64_t now)

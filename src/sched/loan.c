@@ -82,10 +82,18 @@ uint8_t *loan_take(Sched *s, const void *lies)
         return batch;
 }
 
+void loan_follow(Sched *s, struct job *j)
+{
+        s->loan.job = j;
+}
+
 bool loan_keep(Sched *s, struct job *j)
 {
         if (s->loan.job != j)
                 return false;
+        /* What was received there is taken: it goes from batch to batch. */
+        if (s->loan.kept)
+                pool_give(&s->pool.batches, s->loan.kept);
         s->loan.kept = j->data;
         s->loan.job = NULL;
         return true;

@@ -54,8 +54,9 @@ struct job {
 /* Memory that somebody receives the next bytes of the stream into (loan.c). */
 struct loan {
         bool active;
-        struct job *job; /* the free end of its batch is lent; or NULL */
-        uint8_t *kept;   /* a batch to be given back at the end, since its job went without it; or NULL */
+        struct job
+                *job; /* the end of its batch is lent: what is free of it, or was when it was lent; or NULL */
+        uint8_t *kept; /* a batch to be given back at the end, since its job went without it; or NULL */
         uint8_t *next[SCHED_LOAN_IOV - 1]; /* batches for the jobs that follow */
         unsigned n_next;
 };
@@ -241,8 +242,8 @@ struct Sched {
         bool measure;          /* the drive is to be asked what is left */
         uint64_t measured;     /* what was written when it last was */
         bool drawing;          /* a barrier is being drawn: the stream keeps its owner */
-        bool committing; /* from then until the index is written: who replaces bytes that are on the tape
-                            waits */
+        bool committing; /* from then until the index is written: who replaces bytes that are on the tape,
+                            or a hole before such, waits */
         bool stop, finished;
         bool serving; /* the drive thread reads */
         /* What came since the last barrier, and before it but is in no index yet; barriers so far, from 1. */
@@ -348,6 +349,8 @@ int check_answer(const struct read_request *q, const struct iovec *iov);
 bool loan_is_in(const Sched *s, const struct job *j); /* part of its batch is lent */
 /* The batch, if it begins at lies; else NULL. */
 uint8_t *loan_take(Sched *s, const void *lies);
+/* The job has got that batch, in which there may be more that is not taken yet. */
+void loan_follow(Sched *s, struct job *j);
 /* The job goes: true if its batch stays with the loan, which gives it back. */
 bool loan_keep(Sched *s, struct job *j);
 /* Moves the job's bytes to a batch that nobody receives into. SchedFile.lock too; gives up Sched.lock. False:

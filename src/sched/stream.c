@@ -20,12 +20,14 @@ static struct job *job_new(Sched *s, SchedFile *f, uint8_t *data)
 
 struct job *stream_job(Sched *s, SchedFile *f, const void *lies)
 {
-        uint8_t *data = loan_take(s, lies) ?: pool_take(&s->pool.batches);
+        uint8_t *lent = loan_take(s, lies), *data = lent ?: pool_take(&s->pool.batches);
         if (!data) {
                 s->pace.starved = true;
                 return NULL;
         }
         s->stream.job = job_new(s, f, data);
+        if (lent)
+                loan_follow(s, s->stream.job);
         return s->stream.job;
 }
 

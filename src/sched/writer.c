@@ -4,6 +4,7 @@
  * their place is still open are replaced there. */
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <reelfs/pack.h>
 #include <reelfs/util.h>
@@ -12,6 +13,10 @@
 
 /* A stage of this size goes for the stream if open ones have most of the chunks already. */
 #define STREAM_MIN (4 * POOL_CHUNK)
+
+/* Of a write that is shorter what it takes in the index counts at once; of others only when data has gone to
+ * the tape. */
+#define COUNTS_MIN 65536
 
 /* Where the next bytes of a write go. */
 struct place {
@@ -69,16 +74,19 @@ static void unclaim(SchedFile *f, struct place *p)
 }
 
 /* Finds whether the bytes at offset have an open place: *p then says which (true). Otherwise p->size tells
- * how many from offset on have none, and *replaces whether they replace others. */
+ * how many from offset on have none, and *replaces whether they replace others, or a hole with others behind:
+ * an index has a file up to the first byte only that is not on the tape. */
 static int find_open(SchedFile *f, uint64_t offset, size_t size, struct place *p, bool *open, bool *replaces)
 {
         struct tree_extent map[16];
         size_t n;
-        int r = tree_map(f->sched->tree, f->ino, offset, size, map, G_N_ELEMENTS(map), &n, NULL);
+        uint64_t length, behind;
+        Tree *t = f->sched->tree;
+        int r = tree_map(t, f->ino, offset, size, map, G_N_ELEMENTS(map), &n, &length);
         if (r < 0)
                 return r;
         *open = false;
-        *replaces = n > 0;
+        *replaces = n > 0 || (offset < length && tree_seek(t, f->ino, offset, SEEK_DATA, &behind) == 0);
         *p = (struct place){ .size = size };
         if (n == G_N_ELEMENTS(map))
                 p->size = map[n - 1].file_offset + map[n - 1].length - offset;
@@ -274,6 +282,17 @@ static enum verdict find_place(SchedFile *f, bool replaces, struct place *p, int
         return WAIT_STREAM;
 }
 
+/* With the index as it would be now. No lock held but SchedFile.lock; the drive thread may have counted what
+ * it has written meanwhile. */
+static void look_for_room(Sched *s)
+{
+        uint64_t left, total;
+        volume_capacity(s->volume, s->tree, &left, &total);
+        pthread_mutex_lock(&s->lock);
+        s->left = MIN(s->left, left);
+        pthread_mutex_unlock(&s->lock);
+}
+
 bool sched_has_room(Sched *s)
 {
         uint64_t left, total;
@@ -371,11 +390,14 @@ static int write_some(SchedFile *f, uint64_t offset, size_t *size, const struct 
 {
         struct place p;
         bool open, replaces;
-        int r = find_open(f, offset, *size, &p, &open, &replaces);
+        size_t asked = *size;
+        int r = find_open(f, offset, asked, &p, &open, &replaces);
         *size = 0;
         if (r < 0)
                 return r;
         if (!open) {
+                if (asked < COUNTS_MIN)
+                        look_for_room(f->sched);
                 p.lies = source->lies ? source->lies(source->ctx) : NULL;
                 pthread_mutex_lock(&f->sched->lock);
                 enum verdict v = find_place(f, replaces, &p, &r);

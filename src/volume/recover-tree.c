@@ -146,6 +146,12 @@ static int find_parent(struct recovery *r, const char *path, const struct tree_a
         return error;
 }
 
+/* Whether it would be gone without the name, and was committed with it. */
+static bool is_worth_keeping(const struct recovery *r, const struct tree_attr *attr)
+{
+        return attr->ino <= r->known && attr->nlink == 1 && (attr->size > 0 || !S_ISREG(attr->mode));
+}
+
 /* The name is free afterwards, unless it is one of inode keep. */
 static int make_way(struct recovery *r, uint64_t parent, const char *name, uint64_t keep, int64_t now)
 {
@@ -155,6 +161,10 @@ static int make_way(struct recovery *r, uint64_t parent, const char *name, uint6
                 return 0;
         if (error == 0 && S_ISDIR(attr.mode))
                 return displace(r, parent, name);
+        if (error == 0 && is_worth_keeping(r, &attr)) {
+                r->counts.older++;
+                return displace(r, parent, name);
+        }
         return error < 0 ? error : tree_unlink(r->tree, parent, name, now);
 }
 

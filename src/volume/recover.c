@@ -120,6 +120,8 @@ static char *describe(const struct recovery *r)
         add_count(text, r->counts.nameless, "segment without a name", "segments without names");
         if (r->counts.nameless > 0)
                 g_string_append_printf(text, " (%s, in lost+found)", size);
+        add_count(text, r->counts.older, "older file at such a path (in lost+found)",
+                "older files at such paths (in lost+found)");
         add_count(text, r->counts.incomplete, "file cut off", "files cut off");
         add_count(text, r->counts.damaged, "segment that cannot be read as a whole",
                 "segments that cannot be read as a whole");
@@ -269,7 +271,9 @@ bool volume_is_recoverable(Volume *v)
 
 int volume_recover(Volume *v, Tree *tree, unsigned how, const struct volume_progress *progress)
 {
-        struct recovery r = { .v = v, .tree = tree, .now = now_ns(), .how = how };
+        struct recovery r = {
+                .v = v, .tree = tree, .now = now_ns(), .how = how, .known = tree_highest_fileuid(tree)
+        };
         int error = roll_forward(&r, progress);
         recover_forget_pending(&r);
         g_free(r.found);

@@ -8,6 +8,7 @@ struct recovery {
         Volume *v;
         Tree *tree;
         int64_t now;
+        uint64_t known;      /* the highest fileuid that the last index can have */
         unsigned how;        /* enum recover_how */
         uint64_t generation; /* the highest seen */
         struct found *found; /* in the order of the tape */
@@ -22,12 +23,13 @@ struct recovery {
         struct {
                 uint64_t packs, files, nameless, bytes; /* of those without a name */
                 uint64_t incomplete, damaged, foreign, indexes;
+                uint64_t older; /* files of the last index that made room */
         } counts;
 };
 
 /* Puts a member of pack f into the tree; a file, when the next one shows that it is whole. What is older at
- * its path makes room: files are replaced, a directory moves to lost+found, as does a file where a directory
- * has to be. Errors: -ENOMEM; -EUCLEAN: it cannot be. */
+ * its path makes room: what was found behind the last index, too, is replaced; what that index names moves to
+ * lost+found, since it may have been renamed meanwhile. Errors: -ENOMEM; -EUCLEAN: it cannot be. */
 int recover_member(struct recovery *r, const struct found *f, const struct pack_member *m, uint64_t offset);
 /* Pack f has ended. If its last file is cut off, the bytes that there are go to lost+found: what is older at
  * its path is worth more. */

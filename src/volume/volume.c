@@ -13,7 +13,7 @@
 
 /* The room an index takes, where it is not known yet. */
 #define RESERVE_NAME 600   /* bytes of one name with five times, owner and one extent */
-#define RESERVE_EXTENT 150 /* each further one */
+#define RESERVE_EXTENT 160 /* each further one */
 #define RESERVE_SEGMENT 48
 #define RESERVE_EXTRA (1024 * 1024)
 
@@ -133,7 +133,8 @@ static int64_t more_extents(const Volume *v, const struct tree_counts *counts)
 }
 
 /* What the last index took, and what was added since: names, with their memory for long names and xattrs (a
- * third more as base64), and segments; a quarter more, since all this is an estimate. */
+ * third more as base64), extents beyond one for each name, and segments; a quarter more, since all this is an
+ * estimate. */
 uint64_t volume_reserve(Volume *v, Tree *tree)
 {
         struct tree_counts counts;
@@ -167,21 +168,26 @@ void volume_warn_early(Volume *v, Tree *tree)
 }
 
 /* What is told to be full before it is: the reserve grows with names that come while data is on its way, and
- * that data shall still find its place. */
-static uint64_t slack(const Volume *v)
+ * that data shall still find its place. With it go the paths and extended attributes of small files, in
+ * packs; which of them have gone is not known here. */
+static uint64_t slack(const Volume *v, const struct tree_counts *counts)
 {
-        return MIN(v->total / 16, RESERVE_EXTRA);
+        uint64_t grown = counts->memory - MIN(v->last.memory, counts->memory);
+        return MIN(v->total / 16, RESERVE_EXTRA) + grown;
 }
 
 void volume_capacity(Volume *v, Tree *tree, uint64_t *remaining, uint64_t *total)
 {
+        struct tree_counts counts;
         uint64_t reserve = volume_reserve(v, tree);
+        tree_get_counts(tree, &counts);
         autounlock Volume *locked = volume_lock(v);
+        uint64_t kept = reserve + slack(v, &counts);
         *total = v->total;
         if (v->total == 0)
                 *remaining = v->remaining;
         else
-                *remaining = v->remaining > reserve + slack(v) ? v->remaining - reserve - slack(v) : 0;
+                *remaining = v->remaining > kept ? v->remaining - kept : 0;
 }
 
 void volume_note_full(Volume *v, Tree *tree)
@@ -195,8 +201,7 @@ void volume_note_full(Volume *v, Tree *tree)
                 v->full = true;
         }
         volume_set_read_only(v, "the tape is full: there is no room for another index");
-        log_warning(
-                "%s: the tape is full: nothing can be changed any more", tape_address(v->tape));
+        log_warning("%s: the tape is full: nothing can be changed any more", tape_address(v->tape));
 }
 
 /* ---- Segments */

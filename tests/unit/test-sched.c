@@ -394,6 +394,67 @@ static void test_full(struct fixture *fx, const void *data)
         }
 }
 
+/* What a file in very many pieces takes is the index. */
+static void test_full_of_pieces(struct fixture *fx, const void *data)
+{
+        enum { PIECE = 20, STRIDE = 1000, MANY = 1000000 };
+        uint8_t piece[PIECE], buf[PIECE];
+        size_t got;
+        unsigned n = 0;
+        int r = 0;
+        new_file(fx, "pieces");
+        SchedFile *f = open_name(fx, "pieces");
+        for (; r == 0; n += r == 0) {
+                g_assert_cmpuint(n, <, MANY);
+                pattern(piece, PIECE, n);
+                r = write_at(f, (uint64_t)n * STRIDE, piece, PIECE);
+        }
+        g_assert_cmpint(r, ==, -ENOSPC);
+        g_assert_cmpuint(n, >, 10000);
+        sched_release(f);
+        g_assert_cmpint(unmount_volume(fx), ==, 0);
+        mount_volume(fx);
+        g_assert_false(volume_is_read_only(fx->volume));
+        f = open_name(fx, "pieces");
+        for (unsigned i = 0; i < n; i += n / 100) {
+                pattern(piece, PIECE, i);
+                g_assert_cmpint(read_at(f, (uint64_t)i * STRIDE, buf, PIECE, &got), ==, 0);
+                g_assert_cmpmem(buf, got, piece, PIECE);
+        }
+        sched_release(f);
+}
+
+/* What goes into a pack with a file is more than its bytes. */
+static void test_full_of_attributes(struct fixture *fx, const void *data)
+{
+        enum { MANY = 2000, VALUE = 60000 };
+        g_autofree uint8_t *value = g_malloc(VALUE);
+        unsigned n = 0;
+        pattern(value, VALUE, 1);
+        for (; n < MANY && sched_has_room(fx->sched); n++) {
+                g_autofree char *name = g_strdup_printf("x%u", n);
+                uint64_t ino = new_file(fx, name);
+                SchedFile *f = open_name(fx, name);
+                int r = write_at(f, 0, value, 100);
+                if (r == 0 && sched_has_room(fx->sched))
+                        r = tree_xattr_set(fx->tree, ino, "user.a", value, VALUE, 0, now_ns());
+                sched_release(f);
+                if (r < 0)
+                        break;
+        }
+        g_assert_cmpuint(n, >, 50);
+        g_assert_cmpuint(n, <, MANY);
+        g_assert_cmpint(unmount_volume(fx), ==, 0);
+        mount_volume(fx);
+        g_assert_false(volume_is_read_only(fx->volume));
+        for (unsigned i = 0; i < n; i++) {
+                g_autofree char *name = g_strdup_printf("x%u", i);
+                SchedFile *f = open_name(fx, name);
+                assert_content(f, value, 100);
+                sched_release(f);
+        }
+}
+
 /* Small files take the room of their bytes, not of a block each. */
 static void test_small_files_fit(struct fixture *fx, const void *data)
 {
@@ -500,6 +561,8 @@ int main(int argc, char **argv)
         ADD("unlinked", NULL, test_unlinked);
         ADD("full", &small, test_full);
         ADD("full/fixed-blocks", &small_fixed, test_full);
+        ADD("full/pieces", &small, test_full_of_pieces);
+        ADD("full/attributes", &small, test_full_of_attributes);
         ADD("small-files-fit", &small, test_small_files_fit);
         ADD("sync-and-cut", NULL, test_sync_and_cut);
         ADD("bad-calls", NULL, test_bad_calls);
