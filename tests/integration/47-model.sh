@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # The bench of modelled drives: reelfs's scheduler on a clock of its own. Nobody is faster than the drive.
-# timeout: 120
+# timeout: 400
 # shellcheck source=tests/integration/lib.sh
 source "$(dirname "$0")/lib.sh"
 bench=$(dirname "$REELFS")/../../tests/bench/bench-model
