@@ -136,6 +136,7 @@ int faults_run(struct bench *b, uint32_t seed)
         work_clear(&w);
         bench_remove(b, "work.tap");
         for (unsigned kind = 0; r == 0 && kind < G_N_ELEMENTS(faults); kind++)
-                run_kind(b, seed, kind, first, last);
+                if (b->only_fault < 0 || kind == (unsigned)b->only_fault)
+                        run_kind(b, seed, kind, first, last);
         return r;
 }
