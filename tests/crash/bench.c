@@ -86,8 +86,14 @@ static int run_second(
         recording_end(first);
         g_autoptr(GArray) cuts = cuts_of_recovery(first, seed, w);
         g_autofree char *path = bench_path(b, "second.tap");
+        if (first->overwritten) {
+                printf("%s--seed %u --cut %d: the recovery has overwritten something\n", bench_medium(b),
+                        seed, number);
+                b->totals.other++;
+                return 0;
+        }
         unsigned step = b->only_second >= 0 ? 1 : cuts->len / SECOND_MAX + 1;
-        for (unsigned i = 0; i < cuts->len && !first->overwritten; i += step) {
+        for (unsigned i = 0; i < cuts->len; i += step) {
                 if (b->only_second >= 0 && i != (unsigned)b->only_second)
                         continue;
                 const struct cut *cut = &g_array_index(cuts, struct cut, i);

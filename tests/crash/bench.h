@@ -40,5 +40,7 @@ int bench_record(struct bench *b, uint32_t seed, struct work *w);
 int selftest_run(struct bench *b);
 
 /* Faults in running workloads. */
+/* Works up to the first error; *told: there was one. -EILSEQ: a reader got wrong bytes. */
+int faults_work(struct bench *b, struct work *w, uint32_t seed, const char *path, bool *told);
 int faults_run(struct bench *b, uint32_t seed);
 const char *fault_name(unsigned kind); /* NULL: there are no more */

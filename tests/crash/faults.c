@@ -68,8 +68,7 @@ const char *fault_name(unsigned kind)
         return kind < G_N_ELEMENTS(faults) ? faults[kind].name : NULL;
 }
 
-/* Up to the first error; *told: there was one. What a reader got is right, in any case. */
-static int work_with_fault(struct bench *b, struct work *w, uint32_t seed, const char *path, bool *told)
+int faults_work(struct bench *b, struct work *w, uint32_t seed, const char *path, bool *told)
 {
         int r = work_begin(w, seed, path);
         for (unsigned i = 0; r == 0 && i < b->steps; i++)
@@ -97,7 +96,7 @@ static void run_fault(struct bench *b, uint32_t seed, unsigned kind, size_t at)
                 .loss = loss,
                 .fault_at = at };
         bool told, good;
-        int r = work_with_fault(b, &w, seed, path, &told);
+        int r = faults_work(b, &w, seed, path, &told);
         struct recording *rec = &w.recording;
         const struct ack *a = &g_array_index(rec->acks, struct ack, rec->acks->len - 1);
         struct window window = { w.model, a->step, model_step(w.model), told, told && faults[kind].lies };
