@@ -48,10 +48,20 @@ void bench_keep(const struct bench *b, const char *name)
 
 /* ---- One run */
 
+const char *bench_medium(const struct bench *b)
+{
+        static const char *const options[MEDIUM_COUNT] = {
+                [MEDIUM_USUAL] = "",
+                [MEDIUM_WORM] = "--medium worm ",
+                [MEDIUM_APPEND_ONLY] = "--medium append-only ",
+        };
+        return options[b->medium];
+}
+
 int bench_record(struct bench *b, uint32_t seed, struct work *w)
 {
         g_autofree char *path = bench_path(b, "work.tap");
-        *w = (struct work){ .verbose = b->verbose };
+        *w = (struct work){ .medium = b->medium, .verbose = b->verbose };
         int r = work_begin(w, seed, path);
         for (unsigned i = 0; r == 0 && i < b->steps; i++)
                 r = work_step(w);
@@ -76,14 +86,20 @@ static int run_second(
         recording_end(first);
         g_autoptr(GArray) cuts = cuts_of_recovery(first, seed, w);
         g_autofree char *path = bench_path(b, "second.tap");
+        if (first->overwritten) {
+                printf("%s--seed %u --cut %d: the recovery has overwritten something\n", bench_medium(b),
+                        seed, number);
+                b->totals.other++;
+                return 0;
+        }
         unsigned step = b->only_second >= 0 ? 1 : cuts->len / SECOND_MAX + 1;
-        for (unsigned i = 0; i < cuts->len && !first->overwritten; i += step) {
+        for (unsigned i = 0; i < cuts->len; i += step) {
                 if (b->only_second >= 0 && i != (unsigned)b->only_second)
                         continue;
                 const struct cut *cut = &g_array_index(cuts, struct cut, i);
-                g_autofree char *what =
-                        g_strdup_printf("--seed %u --cut %d --second %u (%s, then %s at command %zu)", seed,
-                                number, i, "a crash", crash_names[cut->kind], cut->command);
+                g_autofree char *what = g_strdup_printf(
+                        "%s--seed %u --cut %d --second %u (%s, then %s at command %zu)", bench_medium(b),
+                        seed, number, i, "a crash", crash_names[cut->kind], cut->command);
                 b->totals.second_cuts++;
                 if (!case_run(first, cut, path, w, NULL, what, &b->totals))
                         bench_keep(b, "second.tap");
@@ -97,8 +113,9 @@ static int run_cut(
 {
         const struct window window = { w->model, cut->acked, cut->last, false };
         g_autofree char *path = bench_path(b, "cut.tap"),
-                        *what = g_strdup_printf("--seed %u --cut %u (%s at command %zu; steps %u to %u)",
-                                seed, number, crash_names[cut->kind], cut->command, cut->acked, cut->last);
+                        *what = g_strdup_printf("%s--seed %u --cut %u (%s at command %zu; steps %u to %u)",
+                                bench_medium(b), seed, number, crash_names[cut->kind], cut->command,
+                                cut->acked, cut->last);
         bool twice = cut->tail == TAIL_END && (b->only_cut >= 0 || number % SECOND_EVERY == 0);
         struct recording second;
         int r = 0;
@@ -135,7 +152,7 @@ static int run_seed(struct bench *b, uint32_t seed)
                 b->runs++;
                 b->operations += model_step(w.model);
                 for (unsigned i = 0; r == 0 && i < cuts->len; i++)
-                        if (b->only_cut < 0 || i == (unsigned)b->only_cut)
+                        if (b->only_cut < 0 ? i % b->every == 0 : i == (unsigned)b->only_cut)
                                 r = run_cut(b, &w, &g_array_index(cuts, struct cut, i), seed, i);
         }
         work_clear(&w);
@@ -195,6 +212,8 @@ void bench_print(const struct bench *b)
         line("  a second crash, during recovery", t->second_cuts);
         print_faults(b);
         line("mounts after all this", t->mounts);
+        line("repairs of tapes without an end of data", t->repairs);
+        line("  refused, since they are written once", t->refused);
         line("files in lost+found", t->rescued);
         line("mounts that failed (must be 0)", t->failed_mounts);
         line("not writable afterwards (must be 0)", t->not_writable);

@@ -8,6 +8,8 @@
 
 struct bench {
         unsigned cuts, faults, seed, steps;
+        enum medium medium;
+        unsigned every;                                 /* of the cuts of a run, one of so many */
         int only_cut, only_second, only_fault, only_at; /* -1: all */
         bool forever, verbose, self_test;
         const char *keep;
@@ -29,6 +31,8 @@ char *bench_path(const struct bench *b, const char *name);
 void bench_remove(const struct bench *b, const char *name);
 /* A case went wrong: its cartridge is kept if that was asked for. */
 void bench_keep(const struct bench *b, const char *name);
+/* The options for the medium, with a space behind; "" if it is a usual one. */
+const char *bench_medium(const struct bench *b);
 /* Works from the seed, up to the last unmount, without faults. */
 int bench_record(struct bench *b, uint32_t seed, struct work *w);
 
@@ -36,5 +40,7 @@ int bench_record(struct bench *b, uint32_t seed, struct work *w);
 int selftest_run(struct bench *b);
 
 /* Faults in running workloads. */
+/* Works up to the first error; *told: there was one. -EILSEQ: a reader got wrong bytes. */
+int faults_work(struct bench *b, struct work *w, uint32_t seed, const char *path, bool *told);
 int faults_run(struct bench *b, uint32_t seed);
 const char *fault_name(unsigned kind); /* NULL: there are no more */

@@ -10,6 +10,7 @@
 #include <reelfs/virtual.h>
 
 #include "cases.h"
+#include "repair.h"
 
 struct mounted {
         Tape *tape;
@@ -147,9 +148,72 @@ static void go_on(struct run *r, struct mounted *m)
         unmount(m);
 }
 
+/* ---- Repairing */
+
+/* A tape that is written once stays as it is. */
+static void refuse(struct run *r)
+{
+        g_autoptr(GBytes) before = file_bytes(r->path), after = NULL;
+        struct repair result;
+        int error = repair_volume(r->path, &result);
+        after = file_bytes(r->path);
+        if (error < 0)
+                wrong(r, &r->totals->other, 1, "a repair that is to refuse fails", g_strerror(-error));
+        else if (result.repaired || !g_bytes_equal(before, after))
+                wrong(r, &r->totals->other, 1, "a repair has changed a tape that is written once", "");
+        r->totals->refused++;
+}
+
+/* Mounts it for writing, as after a recovery. False: there is nothing to go on with. */
+static bool repair(struct run *r, struct mounted *m)
+{
+        struct repair result;
+        unmount(m);
+        int error = repair_volume(r->path, &result);
+        r->totals->repairs++;
+        if (error < 0) {
+                wrong(r, &r->totals->not_writable, 1, "it cannot be repaired", g_strerror(-error));
+                return false;
+        }
+        if (!result.repaired || result.left > 0)
+                wrong(r, &r->totals->not_writable, 1, "a repair leaves something", result.text);
+        if (result.saved > 0)
+                wrong(r, &r->totals->other, 1, "a repair overwrites what can be read", result.text);
+        error = mount(r->path, NULL, m);
+        if (error < 0) {
+                wrong(r, &r->totals->failed_mounts, 1, "it cannot be mounted once repaired",
+                        g_strerror(-error));
+                return false;
+        }
+        if (m->info.read_only)
+                wrong(r, &r->totals->not_writable, 1, "it is read-only once repaired",
+                        m->info.read_only_reason);
+        look(r, m, false);
+        return true;
+}
+
 /* ---- The whole */
 
-bool case_verify(const char *path, const struct window *w, bool end_missing, struct recording *second,
+static bool is_worm(struct mounted *m)
+{
+        struct tape_info info;
+        tape_get_info(m->tape, &info);
+        return info.worm;
+}
+
+static void go_on_somehow(struct run *r, struct mounted *m, enum end end)
+{
+        bool mend = m->info.read_only && end != END_WRITTEN, worm = is_worm(m);
+        if (mend && !worm && !repair(r, m))
+                return;
+        if (!m->info.read_only)
+                return go_on(r, m);
+        unmount(m);
+        if (mend && worm)
+                refuse(r);
+}
+
+bool case_verify(const char *path, const struct window *w, enum end end, struct recording *second,
         const char *what, struct totals *totals)
 {
         struct run r = { path, what, w, totals, true };
@@ -161,14 +225,11 @@ bool case_verify(const char *path, const struct window *w, bool end_missing, str
                 return false;
         }
         look(&r, &m, true);
-        if (end_missing && !m.info.read_only)
+        if (end == END_MISSING && !m.info.read_only)
                 wrong(&r, &totals->other, 1, "it is writable without an end of data", "");
-        if (!end_missing && m.info.read_only && !w->lied)
+        if (end == END_WRITTEN && m.info.read_only && !w->lied)
                 wrong(&r, &totals->not_writable, 1, "it is read-only", m.info.read_only_reason);
-        if (m.info.read_only)
-                unmount(&m);
-        else
-                go_on(&r, &m);
+        go_on_somehow(&r, &m, end);
         return r.good;
 }
 
@@ -183,5 +244,5 @@ bool case_run(const struct recording *r, const struct cut *cut, const char *path
         }
         if (second)
                 recording_begin(second, path);
-        return case_verify(path, w, cut->tail != TAIL_END, second, what, totals);
+        return case_verify(path, w, cut->tail != TAIL_END ? END_MISSING : END_WRITTEN, second, what, totals);
 }

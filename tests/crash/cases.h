@@ -32,11 +32,14 @@ GArray *cuts_of(const struct recording *r, uint32_t seed);
 GArray *cuts_of_recovery(const struct recording *r, uint32_t seed, const struct window *w);
 
 struct totals {
-        unsigned cuts[CRASH_KINDS], second_cuts, mounts, recoveries, repairs, rescued;
+        unsigned cuts[CRASH_KINDS], second_cuts, mounts, repairs, refused, rescued;
         /* What must not be: */
         unsigned lost, invented, failed_mounts, not_writable, other;
         bool silent; /* nothing is printed */
 };
+
+/* Whether the tape has an end of data. */
+enum end { END_WRITTEN, END_MISSING, END_UNKNOWN };
 
 /* Puts the cartridge at path into the state that the cut leaves, mounts it, and looks at everything; then
  * writes and mounts again. second: the commands of the first mount are recorded there (recording_begin),
@@ -44,7 +47,7 @@ struct totals {
 bool case_run(const struct recording *r, const struct cut *cut, const char *path, const struct window *w,
         struct recording *second, const char *what, struct totals *totals);
 
-/* Mounts the cartridge that is there, and does the same. end_missing: it cannot be written before a repair.
- */
-bool case_verify(const char *path, const struct window *w, bool end_missing, struct recording *second,
+/* Mounts the cartridge that is there, and does the same. Without an end of data it is read-only, and is
+ * repaired before it is written to. */
+bool case_verify(const char *path, const struct window *w, enum end end, struct recording *second,
         const char *what, struct totals *totals);

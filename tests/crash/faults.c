@@ -6,10 +6,14 @@
 
 #include "bench.h"
 
-/* See reelfs-fault(7). */
+/* Commands until a loss is told: some, and so many that one which flushes comes first. */
+enum { LATER = 3, LATE = 1000 };
+
+/* Rules: see reelfs-fault(7). */
 static const struct {
         const char *name, *rule;
-        bool lies; /* see lied in struct window */
+        bool lies;        /* see lied in struct window */
+        struct loss loss; /* if there is no rule */
 } faults[] = {
         { "write error", "opcode=0a,10 sense=3/0c/00" },
         { "write error in the midst of a command", "opcode=0a,10 sense=3/0c/00 partial=1 information=rest" },
@@ -43,6 +47,19 @@ static const struct {
         { "unplugged in the midst of a command", "error=nodev partial=1 count=all" },
         { "host adapter fails", "error=io" },
         { "said to be written, though it is not", "opcode=0a,10 status=good", true },
+        { .name = "the last object lost, told at once", .loss = { .how.tail = VIRTUAL_TAIL_END } },
+        { .name = "the last object lost, told by the flush itself",
+                .loss = { .how = { .commands = LATE, .tail = VIRTUAL_TAIL_END, .current = true } } },
+        { .name = "half of the buffer lost, told later",
+                .loss = { 50, { .commands = LATER, .tail = VIRTUAL_TAIL_END } } },
+        { .name = "half of the buffer lost, and the end of data",
+                .loss = { 50, { .commands = LATER, .tail = VIRTUAL_TAIL_NONE } } },
+        { .name = "the buffer lost, told at once, then it takes nothing",
+                .loss = { 100, { .tail = VIRTUAL_TAIL_END, .fence = true } } },
+        { .name = "the buffer and the end of data lost, told at once",
+                .loss = { 100, { .tail = VIRTUAL_TAIL_NONE } } },
+        { .name = "the same, told by the flush, then it takes nothing",
+                .loss = { 100, { .commands = LATE, .tail = VIRTUAL_TAIL_NONE, .fence = true } } },
 };
 _Static_assert(G_N_ELEMENTS(faults) <= FAULT_KINDS_MAX, "the table of struct bench is too short");
 
@@ -51,8 +68,7 @@ const char *fault_name(unsigned kind)
         return kind < G_N_ELEMENTS(faults) ? faults[kind].name : NULL;
 }
 
-/* Up to the first error; *told: there was one. What a reader got is right, in any case. */
-static int work_with_fault(struct bench *b, struct work *w, uint32_t seed, const char *path, bool *told)
+int faults_work(struct bench *b, struct work *w, uint32_t seed, const char *path, bool *told)
 {
         int r = work_begin(w, seed, path);
         for (unsigned i = 0; r == 0 && i < b->steps; i++)
@@ -62,14 +78,25 @@ static int work_with_fault(struct bench *b, struct work *w, uint32_t seed, const
         return r == -EILSEQ ? r : 0;
 }
 
+/* A loss may leave none; what is written after it makes one again. */
+static enum end end_after(const struct loss *loss)
+{
+        return loss && loss->how.tail == VIRTUAL_TAIL_NONE ? END_UNKNOWN : END_WRITTEN;
+}
+
 static void run_fault(struct bench *b, uint32_t seed, unsigned kind, size_t at)
 {
         g_autofree char *path = bench_path(b, "fault.tap"),
-                        *what = g_strdup_printf(
-                                "--seed %u --fault %u --at %zu (%s)", seed, kind, at, faults[kind].name);
-        struct work w = { .verbose = b->verbose, .fault = faults[kind].rule, .fault_at = at };
+                        *what = g_strdup_printf("%s--seed %u --fault %u --at %zu (%s)", bench_medium(b), seed,
+                                kind, at, faults[kind].name);
+        const struct loss *loss = faults[kind].rule ? NULL : &faults[kind].loss;
+        struct work w = { .medium = b->medium,
+                .verbose = b->verbose,
+                .fault = faults[kind].rule,
+                .loss = loss,
+                .fault_at = at };
         bool told, good;
-        int r = work_with_fault(b, &w, seed, path, &told);
+        int r = faults_work(b, &w, seed, path, &told);
         struct recording *rec = &w.recording;
         const struct ack *a = &g_array_index(rec->acks, struct ack, rec->acks->len - 1);
         struct window window = { w.model, a->step, model_step(w.model), told, told && faults[kind].lies };
@@ -79,7 +106,7 @@ static void run_fault(struct bench *b, uint32_t seed, unsigned kind, size_t at)
                 printf("%s: %s: a reader got wrong bytes\n", what, w.doing->str);
                 b->totals.other++;
         }
-        good = case_verify(path, &window, false, NULL, what, &b->totals);
+        good = case_verify(path, &window, end_after(loss), NULL, what, &b->totals);
         if (!good)
                 bench_keep(b, "fault.tap");
         work_clear(&w);
@@ -108,6 +135,7 @@ int faults_run(struct bench *b, uint32_t seed)
         work_clear(&w);
         bench_remove(b, "work.tap");
         for (unsigned kind = 0; r == 0 && kind < G_N_ELEMENTS(faults); kind++)
-                run_kind(b, seed, kind, first, last);
+                if (b->only_fault < 0 || kind == (unsigned)b->only_fault)
+                        run_kind(b, seed, kind, first, last);
         return r;
 }

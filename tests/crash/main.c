@@ -19,25 +19,46 @@ static const char usage[] =
         "what\n"
         "is left, and compares it with what has to be there. Each --seed is one run of operations.\n"
         "  --cuts N      stop after the run in which N cut points are reached (default 2000)\n"
-        "  --faults N    faults injected into running workloads (default 400)\n"
+        "  --faults N    faults injected into running workloads (default 480)\n"
         "  --seed S      the first seed (default 1); the next ones follow\n"
         "  --steps N     operations in a run (default 90)\n"
+        "  --medium M    usual (default), worm, or append-only: a drive in that mode\n"
+        "  --every N     of the cuts of a run, one of N (default 1)\n"
         "  --cut N       only this cut of the first seed\n"
         "  --second M    only this cut of the recovery after it\n"
-        "  --fault F --at N  only this fault, by its number in the table, at command N of the first seed\n"
+        "  --fault F     only this fault, by its number in the table\n"
+        "  --at N        and only at command N of the first seed\n"
         "  --self-test   spoil cartridges as no crash can, and see whether that is noticed\n"
         "  --forever     go on until something is wrong, or interrupted\n"
         "  --keep DIR    leave the cartridge of a case that went wrong there\n"
         "  --verbose     print the operations, and what the code says\n"
         "Exit status: 0: nothing is wrong; 1: something is; 2: the bench itself could not go on.\n";
 
-enum { CUTS = 1000, FAULTS, SEED, STEPS, CUT, SECOND, FAULT, AT, SELF_TEST, FOREVER, KEEP, VERBOSE, HELP };
+enum {
+        CUTS = 1000,
+        FAULTS,
+        SEED,
+        STEPS,
+        MEDIUM,
+        EVERY,
+        CUT,
+        SECOND,
+        FAULT,
+        AT,
+        SELF_TEST,
+        FOREVER,
+        KEEP,
+        VERBOSE,
+        HELP
+};
 
 static const struct option options[] = {
         { "cuts", required_argument, NULL, CUTS },
         { "faults", required_argument, NULL, FAULTS },
         { "seed", required_argument, NULL, SEED },
         { "steps", required_argument, NULL, STEPS },
+        { "medium", required_argument, NULL, MEDIUM },
+        { "every", required_argument, NULL, EVERY },
         { "cut", required_argument, NULL, CUT },
         { "second", required_argument, NULL, SECOND },
         { "fault", required_argument, NULL, FAULT },
@@ -65,6 +86,9 @@ static void set_number(struct bench *b, int option, unsigned n)
         case STEPS:
                 b->steps = n;
                 break;
+        case EVERY:
+                b->every = MAX(n, 1);
+                break;
         case CUT:
                 b->only_cut = (int)n;
                 break;
@@ -80,12 +104,25 @@ static void set_number(struct bench *b, int option, unsigned n)
         }
 }
 
+static bool set_medium(struct bench *b, const char *name)
+{
+        static const char *const names[MEDIUM_COUNT] = {
+                [MEDIUM_USUAL] = "usual",
+                [MEDIUM_WORM] = "worm",
+                [MEDIUM_APPEND_ONLY] = "append-only",
+        };
+        for (b->medium = 0; b->medium < MEDIUM_COUNT; b->medium++)
+                if (strcmp(names[b->medium], name) == 0)
+                        return true;
+        return false;
+}
+
 static bool parse(int argc, char **argv, struct bench *b)
 {
         int option;
         while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
                 char *end = NULL;
-                if (option == HELP || option == '?')
+                if (option == HELP || option == '?' || (option == MEDIUM && !set_medium(b, optarg)))
                         return false;
                 if (option == FOREVER)
                         b->forever = true;
@@ -93,6 +130,8 @@ static bool parse(int argc, char **argv, struct bench *b)
                         b->self_test = true;
                 else if (option == VERBOSE)
                         b->verbose = true;
+                else if (option == MEDIUM)
+                        continue;
                 else if (option == KEEP)
                         b->keep = optarg;
                 else
@@ -111,7 +150,7 @@ static void take_message(void *ctx, int priority, const char *text)
 
 int main(int argc, char **argv)
 {
-        struct bench b = { .cuts = 2000, .faults = 400, .seed = 1, .steps = 90 };
+        struct bench b = { .cuts = 2000, .faults = 480, .seed = 1, .steps = 90, .every = 1 };
         b.only_cut = b.only_second = b.only_fault = b.only_at = -1;
         if (!parse(argc, argv, &b)) {
                 fputs(usage, stderr);

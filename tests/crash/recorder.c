@@ -8,7 +8,6 @@
 
 #include <reelfs/fault.h>
 #include <reelfs/util.h>
-#include <reelfs/virtual.h>
 
 #include "recorder.h"
 
@@ -134,9 +133,23 @@ static void note(struct recorder *t, const struct transport_command *c)
         g_mutex_unlock(&r->lock);
 }
 
+static void lose(struct recorder *t)
+{
+        struct recording *r = t->recording;
+        uint64_t buffered = virtual_buffered(t->drive);
+        if (!r->loss || buffered == 0 || recording_commands(r) < r->loss_at)
+                return;
+        struct virtual_loss how = r->loss->how;
+        how.objects = MAX(buffered * r->loss->percent / 100, 1);
+        virtual_lose(t->drive, &how);
+        r->loss = NULL;
+        r->struck++;
+}
+
 static int recorder_execute(Transport *t, struct transport_command *c)
 {
         struct recorder *recorder = (struct recorder *)t;
+        lose(recorder);
         int r = transport_execute(recorder->under, c);
         note(recorder, c);
         return r;

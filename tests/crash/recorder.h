@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 
 #include <reelfs/transport.h>
+#include <reelfs/virtual.h>
 
 /* After one command. */
 struct record {
@@ -24,6 +25,12 @@ struct ack {
         size_t commands;
 };
 
+/* Data that the drive has taken, and loses (virtual_lose). */
+struct loss {
+        unsigned percent;        /* of what is in its buffer; one object at least */
+        struct virtual_loss how; /* but for its objects */
+};
+
 struct recording {
         char *path; /* of the cartridge */
         atomic_uint step;
@@ -31,10 +38,13 @@ struct recording {
         GArray *records;     /* of struct record; the first one is the state before any command */
         GArray *acks;        /* of struct ack, ascending */
         GPtrArray *memories; /* texts of the key file */
-        unsigned struck;     /* commands that the fault injector spoilt; of drives that are closed */
-        bool overwritten;    /* something on the tape was: none of the states before can be had */
-        GBytes *image;       /* the file at the end; see recording_end */
-        GArray *objects;     /* of uint64_t: where each begins in it, and where the last ends */
+        unsigned struck;     /* commands that the fault injector spoilt, of drives that are closed; losses */
+        const struct loss *loss; /* still to happen, if something is in the buffer at command loss_at, or as
+                                    soon as something is after that; NULL: none */
+        size_t loss_at;
+        bool overwritten; /* something on the tape was: none of the states before can be had */
+        GBytes *image;    /* the file at the end; see recording_end */
+        GArray *objects;  /* of uint64_t: where each begins in it, and where the last ends */
 };
 
 /* Of the cartridge at path, as it is now. */

@@ -15,6 +15,12 @@ static const struct record *record_at(const struct work *w, size_t i)
         return &g_array_index(w->recording.records, struct record, i);
 }
 
+static int tell(const char *what, unsigned count)
+{
+        printf("%s: %s\n", what, count > 0 ? "noticed" : "NOT NOTICED");
+        return count > 0 ? 0 : -1;
+}
+
 /* The cut as it was, but for what of the totals has to be other than 0. */
 static int expect(struct bench *b, const struct work *w, const struct cut *cut, const char *what,
         unsigned (*count)(const struct totals *t))
@@ -24,9 +30,7 @@ static int expect(struct bench *b, const struct work *w, const struct cut *cut, 
         struct totals totals = { .silent = true };
         case_run(&w->recording, cut, path, &window, NULL, what, &totals);
         bench_remove(b, "self.tap");
-        bool noticed = count(&totals) > 0;
-        printf("%s: %s\n", what, noticed ? "noticed" : "NOT NOTICED");
-        return noticed ? 0 : -1;
+        return tell(what, count(&totals));
 }
 
 static unsigned lost(const struct totals *t)
@@ -37,6 +41,11 @@ static unsigned lost(const struct totals *t)
 static unsigned invented(const struct totals *t)
 {
         return t->invented;
+}
+
+static unsigned otherwise_wrong(const struct totals *t)
+{
+        return t->other;
 }
 
 static unsigned not_mounted(const struct totals *t)
@@ -83,6 +92,91 @@ static int invent(struct bench *b, const struct work *w)
         return expect(b, w, &cut, "files that nobody has made", invented);
 }
 
+/* Where the drive's buffer is lost, and a program hears that all is on the tape. */
+static int keep_quiet(struct bench *b, size_t commands)
+{
+        static const struct loss loss = { 100, { .tail = VIRTUAL_TAIL_END } };
+        g_autofree char *path = bench_path(b, "self.tap");
+        struct work w = { .loss = &loss, .fault_at = commands / 2 };
+        struct totals totals = { .silent = true };
+        bool told;
+        faults_work(b, &w, b->seed, path, &told);
+        const struct window window = { w.model, model_step(w.model), model_step(w.model), true, false };
+        case_verify(path, &window, END_WRITTEN, NULL, "", &totals);
+        work_clear(&w);
+        bench_remove(b, "self.tap");
+        return tell("a loss of which nobody was told", totals.lost);
+}
+
+static uint64_t size_at_ack(const struct work *w, unsigned i)
+{
+        return record_at(w, ack_at(w, i)->commands)->size;
+}
+
+/* The acknowledgement that most data follows before the next one. */
+static unsigned ack_before_data(const struct work *w)
+{
+        unsigned best = 0;
+        for (unsigned i = 1; i + 1 < w->recording.acks->len; i++)
+                if (size_at_ack(w, i + 1) - size_at_ack(w, i) >
+                        size_at_ack(w, best + 1) - size_at_ack(w, best))
+                        best = i;
+        return best;
+}
+
+/* How many objects begin before this place. */
+static unsigned objects_before(const struct work *w, uint64_t place)
+{
+        unsigned n = 0;
+        while (n < w->recording.objects->len && g_array_index(w->recording.objects, uint64_t, n) < place)
+                n++;
+        return n;
+}
+
+static uint64_t object_size(const struct work *w, unsigned object)
+{
+        const uint64_t *at = &g_array_index(w->recording.objects, uint64_t, object);
+        return at[1] - at[0];
+}
+
+/* Makes it one that cannot be read, in the container's terms, or undoes that. */
+static void toggle_bad(struct work *w, unsigned object)
+{
+        gsize size;
+        const uint64_t *at = &g_array_index(w->recording.objects, uint64_t, object);
+        uint8_t *data = g_bytes_unref_to_data(g_steal_pointer(&w->recording.image), &size);
+        data[at[0] + 3] ^= 0x80;
+        data[at[1] - 1] ^= 0x80;
+        w->recording.image = g_bytes_new_take(data, size);
+}
+
+/* The first of three blocks in a row, from this object on. */
+static unsigned find_blocks(const struct work *w, unsigned object)
+{
+        unsigned row = 0;
+        while (row < 3) {
+                g_assert(object + 1 < w->recording.objects->len);
+                row = object_size(w, object++) > WORK_BLOCK ? row + 1 : 0;
+        }
+        return object - 3;
+}
+
+/* There is no end of data, and the last block but one cannot be read: what is made the end is before it, and
+ * the last one is overwritten. */
+static int hide(struct bench *b, struct work *w)
+{
+        unsigned i = ack_before_data(w), block = find_blocks(w, objects_before(w, size_at_ack(w, i)));
+        struct cut cut = cut_at_ack(w, i);
+        cut.kind = CRASH_NO_END;
+        cut.tail = TAIL_NONE;
+        cut.size = g_array_index(w->recording.objects, uint64_t, block + 3);
+        cut.last = ack_at(w, i + 1)->step;
+        toggle_bad(w, block + 1);
+        int r = expect(b, w, &cut, "a repair that overwrites what can be read", otherwise_wrong);
+        toggle_bad(w, block + 1);
+        return r;
+}
+
 /* One bit in each block in turn, until one that a file has. */
 static int spoil(struct bench *b, struct work *w)
 {
@@ -104,7 +198,9 @@ int selftest_run(struct bench *b)
         struct work w;
         int r = bench_record(b, b->seed, &w);
         if (r == 0)
-                r = lose_commit(b, &w) + lose_all(b, &w) + invent(b, &w) + spoil(b, &w);
+                r = lose_commit(b, &w) + lose_all(b, &w) + invent(b, &w) + hide(b, &w) + spoil(b, &w);
+        if (r == 0)
+                r = keep_quiet(b, recording_commands(&w.recording));
         work_clear(&w);
         bench_remove(b, "work.tap");
         b->totals.other += r < 0;

@@ -162,7 +162,9 @@ static int fill(struct work *w)
 
 int work_begin(struct work *w, uint32_t seed, const char *path)
 {
-        const struct virtual_cartridge cartridge = { .max_transfer = 4 * WORK_BLOCK };
+        const struct virtual_cartridge cartridge = { .max_transfer = 4 * WORK_BLOCK,
+                .worm = w->medium == MEDIUM_WORM,
+                .append_only = w->medium == MEDIUM_APPEND_ONLY };
         const char *fault = w->fault;
         w->random = g_rand_new_with_seed(seed);
         w->model = model_new();
@@ -183,6 +185,8 @@ int work_begin(struct work *w, uint32_t seed, const char *path)
                 r = sync_file(w, NULL);
         let_drive_work();
         w->fault = fault;
+        w->recording.loss = w->loss;
+        w->recording.loss_at = w->fault_at;
         return r ?: work_remount(w);
 }
 

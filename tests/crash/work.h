@@ -10,11 +10,20 @@
 #define WORK_BLOCK 8192
 #define WORK_STAGE (32 << 10) /* longer files stream */
 
+enum medium {
+        MEDIUM_USUAL,
+        MEDIUM_WORM,        /* written once */
+        MEDIUM_APPEND_ONLY, /* the drive is in append-only mode */
+        MEDIUM_COUNT,
+};
+
 struct work {
+        enum medium medium;
         GRand *random;
         struct model *model;
         struct recording recording;
-        const char *fault; /* a rule of the fault injector, for command fault_at; NULL: none */
+        const char *fault;       /* a rule of the fault injector, for command fault_at; NULL: none */
+        const struct loss *loss; /* at that command; NULL: none */
         size_t fault_at;
         bool verbose; /* print each operation */
 
