@@ -13,7 +13,7 @@ vital_product_data() {
     expect 'Unit serial number: RV[0-9A-F]{8}$' sg_vpd -p sn "$sg"
     expect 'vendor id: REELFS' sg_vpd -p di "$sg"
     expect 'designator type: NAA' sg_vpd -p di "$sg"
-    expect 'WORM=0' sg_vpd -p 0xb0 "$sg"
+    expect 'WORM=1' sg_vpd -p 0xb0 "$sg"
     sg_vpd -a "$sg"
 }
 
