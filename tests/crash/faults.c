@@ -54,7 +54,7 @@ static const struct {
                 .loss = { 50, { .commands = LATER, .tail = VIRTUAL_TAIL_END } } },
         { .name = "half of the buffer lost, and the end of data",
                 .loss = { 50, { .commands = LATER, .tail = VIRTUAL_TAIL_NONE } } },
-        { .name = "the buffer lost, told at once, then it takes nothing",
+        { .name = "buffer lost, told at once, then it takes nothing",
                 .loss = { 100, { .tail = VIRTUAL_TAIL_END, .fence = true } } },
         { .name = "the buffer and the end of data lost, told at once",
                 .loss = { 100, { .tail = VIRTUAL_TAIL_NONE } } },
