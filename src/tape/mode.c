@@ -289,6 +289,8 @@ int tape_lock_medium(Tape *t, bool lock)
 
 int mode_restore(Tape *t)
 {
+        /* It can wait; what takes long here is interrupted by the next reset. */
+        t->warning_lost = t->warning_set;
         int r = reservation_restore(t);
         if (r == 0 && t->mode_changed)
                 r = mode_select(t, &t->mode);
@@ -296,8 +298,6 @@ int mode_restore(Tape *t)
                 r = tape_set_compression(t, t->compression);
         if (r == 0)
                 r = protection_restore(t);
-        if (r == 0)
-                r = warning_restore(t);
         if (r == 0 && t->locked)
                 r = medium_lock(t, true);
         return r;

@@ -99,7 +99,7 @@ struct Tape {
         size_t crc_stride;
         struct iovec *wired; /* blocks and CRCs of a command, PROTECTED_IOVECS */
         uint64_t warned_at;  /* object from which on the programmed early warning holds, or END_UNKNOWN */
-        bool warning_set;
+        bool warning_set, warning_lost; /* by a reset: the drive does not know it any more */
         uint16_t warning, former_warning; /* programmed, in units of 10^6 bytes: now, and as found */
         bool no_log, no_attributes;       /* the drive lacks the commands */
         unsigned capacity_source;         /* see tape_get_capacity */
@@ -198,8 +198,8 @@ void protection_free(Tape *t);
 /* ---- protect.c */
 /* What may be overwritten, into t->info. */
 int protect_probe(Tape *t);
-/* Early warning as tape_set_early_warning had it, after a reset; as it was before. */
-int warning_restore(Tape *t);
+/* Early warning as tape_set_early_warning had it, before a write, if it was lost; as it was before. */
+void warning_renew(Tape *t);
 void warning_put_back(Tape *t);
 /* After each write; the position is still the one before it. */
 void warning_note(Tape *t, const struct tape_sense *sense);

@@ -103,11 +103,14 @@ int tape_set_early_warning(Tape *t, uint64_t bytes)
         return 0;
 }
 
-int warning_restore(Tape *t)
+void warning_renew(Tape *t)
 {
         uint16_t former;
-        int r = t->warning_set ? set_warning(t, t->warning, &former) : 0;
-        return r == -EOPNOTSUPP ? 0 : r;
+        if (!t->warning_lost)
+                return;
+        t->warning_lost = false;
+        if (set_warning(t, t->warning, &former) < 0)
+                log_debug("%s: early warning is where the drive has it", t->address);
 }
 
 void warning_put_back(Tape *t)

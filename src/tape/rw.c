@@ -238,6 +238,7 @@ int tape_write(Tape *t, const struct iovec *iov, int iovcnt, size_t *written, bo
                 early_warning = &unwanted;
         *early_warning = false;
         *written = 0;
+        warning_renew(t);
         int r = position_require(t);
         if (r < 0)
                 return r;
@@ -289,6 +290,7 @@ int tape_write_block(Tape *t, const struct iovec *iov, int iovcnt, bool *early_w
         if (size < t->info.min_block || size > max)
                 return log_error(-EMSGSIZE, "%s: a block of %zu bytes: the drive takes %u to %zu", t->address,
                         size, t->info.min_block, max);
+        warning_renew(t);
         int r = position_require(t);
         if (r == 0)
                 r = write_block(t, iov, iovcnt, size);
