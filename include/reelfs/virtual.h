@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
+/* clang-format off */
 /* The virtual drive: a SCSI tape drive in user space over a cartridge in files. It interprets CDBs strictly,
  * as SSC-5 and SPC-4 say, with the sense a real drive gives.
  *
@@ -18,22 +19,28 @@
  *                     alert-page;sequential-page;long-position;sequential-filemarks;order;
  *                     configuration-extension;medium-configuration;protection
  *               fixed-block=BYTES (with lacks=variable; default 32768)  max-transfer=BYTES
- *               missing-eod=medium-error|blank-check (the sense key of 14/03)  descriptor-sense=BOOL (as long
- * as the control mode page does not say otherwise) [model]     drive=lto5|lto8|lto9: a drive that moves a
- * tape as that one does (reelfs-model(7)), with clock=real (the default)|virtual, speed=N (its clock runs N
- * times as fast as the real one); or bytes-per-second=N (of the medium)  bus-bytes-per-second=N  command-us=N
- * buffer=BYTES: a drive that just takes its time; without any of them it takes none [test] power-cut-after=N
- * (commands), power-cut-keep=R (0..1, see virtual_power_cut), or power-cut-lost=N
- * power-cut-tail=end|none|block|old power-cut-memory=kept|previous|loaded (see virtual_cut)  lose-after=N
- * (commands)  lose-objects=N lose-commands=N  lose-tail=end|none  lose-current=BOOL  lose-fence=BOOL (see
- * virtual_lose) remains=BOOL (what is overwritten is kept in PATH.remains, see VIRTUAL_TAIL_OLD)  initiator=N
- * (see virtual_set_initiator)  unreadable=N;N-M (objects)  tape-alerts=N;N (flags raised at load)  discard=BOOL (data of writes with
- * FIXED=1 is not kept and reads as zeros; short blocks are, so that labels and small indexes survive: for
- * benchmarks) [fault]     rules=TEXT, for who opens it to put the fault injector in front (see
- * virtual_faults) and, kept by the drive itself, what a real drive and the memory chip in a real cartridge
- * keep: [memory]       change-reference=N  attribute-NNNN=HEX (WRITE ATTRIBUTE) [reservation]
- * keys=INITIATOR:KEY;...  holder=N  type=N  generation=N  aptpl=BOOL  reserved-by=N
+ *               missing-eod=medium-error|blank-check (the sense key of 14/03)
+ *               descriptor-sense=BOOL (as long as the control mode page does not say otherwise)
+ *   [model]     drive=lto5|lto8|lto9: a drive that moves a tape as that one does (reelfs-model(7)), with
+ *               clock=real (the default)|virtual, speed=N (its clock runs N times as fast as the real one);
+ *               or bytes-per-second=N (of the medium)  bus-bytes-per-second=N  command-us=N  buffer=BYTES:
+ *               a drive that just takes its time; without any of them it takes none
+ *   [test]      power-cut-after=N (commands), with power-cut-keep=R (0..1, see virtual_power_cut), or with
+ *               power-cut-lost=N  power-cut-tail=end|none|block|old
+ *               power-cut-memory=kept|previous|loaded (see virtual_cut)
+ *               lose-after=N (commands)  lose-objects=N  lose-commands=N  lose-tail=end|none
+ *               lose-current=BOOL  lose-fence=BOOL (see virtual_lose)
+ *               remains=BOOL (what is overwritten is kept in PATH.remains, see VIRTUAL_TAIL_OLD)
+ *               initiator=N (see virtual_set_initiator)  unreadable=N;N-M (objects)
+ *               tape-alerts=N;N (flags raised at load)
+ *               discard=BOOL (data of writes with FIXED=1 is not kept and reads as zeros; short blocks are,
+ *               so that labels and small indexes survive: for benchmarks)
+ *   [fault]     rules=TEXT, for who opens it to put the fault injector in front (see virtual_faults)
+ * and, kept by the drive itself, what a real drive and the memory chip in a real cartridge keep:
+ *   [memory]    change-reference=N  attribute-NNNN=HEX (WRITE ATTRIBUTE)
+ *   [reservation] keys=INITIATOR:KEY;...  holder=N  type=N  generation=N  aptpl=BOOL  reserved-by=N
  */
+/* clang-format on */
 #include <reelfs/transport.h>
 
 /* Abilities that an old drive lacks; a command it lacks ends with 5/20/00. */

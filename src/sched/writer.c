@@ -282,7 +282,7 @@ static enum verdict find_place(SchedFile *f, bool replaces, struct place *p, int
         return WAIT_STREAM;
 }
 
-/* With the index as it would be now. No lock held but SchedFile.lock; the drive thread may have counted what
+/* With the index as it would be now. No lock held but perhaps SchedFile.lock; the drive thread may have counted what
  * it has written meanwhile. */
 static void look_for_room(Sched *s)
 {
@@ -295,11 +295,9 @@ static void look_for_room(Sched *s)
 
 bool sched_has_room(Sched *s)
 {
-        uint64_t left, total;
-        volume_capacity(s->volume, s->tree, &left, &total);
+        look_for_room(s);
         pthread_mutex_lock(&s->lock);
-        s->left = left;
-        bool room = left > s->dirty + padding(s) || ask_for_room(s);
+        bool room = s->left > s->dirty + padding(s) || ask_for_room(s);
         pthread_mutex_unlock(&s->lock);
         return room;
 }
