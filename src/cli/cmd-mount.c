@@ -127,24 +127,24 @@ static int run(const struct command *command, int argc, char **argv)
         "                         min-rate=SIZE  a second: what the drive streams at (as of its medium)\n" \
         "                         commit=TIME    index at least so often (5m); or close, or unmount\n"     \
         "                         fsync=HOW      commit (an index for each), group (every 10 s), lazy\n"   \
-        "                         hash=KIND      of each file: crc32, sha256 as well, or none\n"
-"                         noverify       what is read is not compared with its hash\n"
-        "                         io=WAY         how data moves: auto, direct, mmap or indirect\n"
-        "                         chap-file=PATH CHAP secret of an iSCSI drive\n"
-        "                         runas=USER     who the daemon is, once all is open\n"
-        "                         reserve        keep other hosts off the drive (noreserve: do not)\n"
-        "                         lbp            the drive checks each block by its CRC32C\n"
-        "                         noallow_other  only for who mounts (allow_other: for all)\n"
+        "                         hash=KIND      of each file: crc32, sha256 as well, or none\n"           \
+        "                         noverify       what is read is not compared with its hash\n"             \
+        "                         io=WAY         how data moves: auto, direct, mmap or indirect\n"         \
+        "                         chap-file=PATH CHAP secret of an iSCSI drive\n"                          \
+        "                         runas=USER     who the daemon is, once all is open\n"                    \
+        "                         reserve        keep other hosts off the drive (noreserve: do not)\n"     \
+        "                         lbp            the drive checks each block by its CRC32C\n"              \
+        "                         noallow_other  only for who mounts (allow_other: for all)\n"             \
         "                         nodev, noexec, noatime… as in mount(8)\n"
 
-        const struct command command_mount = {
-                .name = "mount",
-                .arguments = "ADDRESS DIRECTORY",
-                .summary = "mount a volume as a directory",
-                .options = "  -o, --options LIST     separated by commas:\n" MOUNT_OPTIONS
-                           "  -f, --foreground       stay, and write messages to stderr\n",
-                .run = run,
-        };
+const struct command command_mount = {
+        .name = "mount",
+        .arguments = "ADDRESS DIRECTORY",
+        .summary = "mount a volume as a directory",
+        .options = "  -o, --options LIST     separated by commas:\n" MOUNT_OPTIONS
+                   "  -f, --foreground       stay, and write messages to stderr\n",
+        .run = run,
+};
 
 /* mount(8), EXTERNAL HELPERS: mount.suffix spec dir [-sfnv] [-N namespace] [-o options] [-t type.subtype] */
 const struct command command_mount_helper = {
