@@ -48,14 +48,18 @@ grep -Eq '^  in effect +(reserved huge|transparent huge|small) pages, writes up 
     fail "not in $(<"$work/status")"
 [[ $(figure max_write) -eq 1048576 && $(figure workers) -ge 2 && $(figure pool_pages) =~ ^(reserved|transparent|small)$ ]]
 unmount_tape >/dev/null
-# As for who may not lock memory.
-(
-    ulimit -l 64
-    setpriv --bounding-set -ipc_lock --inh-caps -ipc_lock "$REELFS" mount -o commit=0 "$tape" "$mnt" >/dev/null 2>"$work/warning"
-)
-grep -Eq 'buffer of 256 MiB cannot be locked in memory, .*raise the limit.* 64 KiB' "$work/warning" || fail "warning: $(<"$work/warning")"
-[[ $(figure pool_pinned) -eq 0 ]] || fail "the pool is said to be pinned"
-"$REELFS" status "$mnt" | grep -q 'pool .*, not pinned' || fail "status does not say that the pool is not pinned"
+# As for who may not lock memory. The sanitizers' own mlock does nothing, and never fails.
+if grep -Eqa '__(asan|tsan)_init' "$REELFS"; then
+    mount_tape -o commit=0 >/dev/null
+else
+    (
+        ulimit -l 64
+        setpriv --bounding-set -ipc_lock --inh-caps -ipc_lock "$REELFS" mount -o commit=0 "$tape" "$mnt" >/dev/null 2>"$work/warning"
+    )
+    grep -Eq 'buffer of 256 MiB cannot be locked in memory, .*raise the limit.* 64 KiB' "$work/warning" || fail "warning: $(<"$work/warning")"
+    [[ $(figure pool_pinned) -eq 0 ]] || fail "the pool is said to be pinned"
+    "$REELFS" status "$mnt" | grep -q 'pool .*, not pinned' || fail "status does not say that the pool is not pinned"
+fi
 
 note "attributes: of the root, not listed, not to be set"
 getfattr --absolute-names --only-values -n user.reelfs.status "$mnt" | grep -qx 'commits=0'
