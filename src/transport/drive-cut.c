@@ -171,6 +171,8 @@ int drive_snapshot(struct drive *d, const char *path, const struct virtual_cut *
 
 void drive_lose(struct drive *d, const struct virtual_loss *loss)
 {
+        if (!d->loaded) /* its buffer was written */
+                return;
         uint64_t count = cartridge_count(d->cartridge);
         d->losing = true;
         d->loss = *loss;
