@@ -125,9 +125,10 @@ int sched_stop(Sched *s, const struct volume_progress *progress)
         pthread_cond_signal(&s->work);
         pthread_mutex_unlock(&s->lock);
         pthread_join(s->thread, NULL);
-        s->lost = loss_count(s);
-        int r = s->error ?: s->lost > 0 ? -EIO : 0;
+        uint64_t lost = loss_count(s);
         pthread_mutex_lock(&s->lock);
+        s->lost = lost;
+        int r = s->error ?: lost > 0 ? -EIO : 0;
         answer_left_reads(s);
         pthread_mutex_unlock(&s->lock);
         return r;
