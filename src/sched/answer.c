@@ -149,8 +149,8 @@ static enum place add_parts(Sched *s, struct parts *p, struct tree_extent *e)
         return IN_SLABS;
 }
 
-/* Where the answer is; parts if it is all in slabs, or *missing, the first that is on the tape only.
- * SchedFile.lock held. */
+/* Where the answer is: parts, as far as it is in slabs, which the caller unpins; *missing: the first that is
+ * on the tape only. SchedFile.lock held. */
 static enum place find_parts(
         SchedFile *f, uint64_t offset, size_t size, struct parts *p, struct tree_extent *missing)
 {
@@ -170,9 +170,21 @@ static enum place find_parts(
                 pthread_mutex_unlock(&s->lock);
                 *missing = e;
         }
-        if (place != IN_SLABS)
-                parts_unpin(s, p, false);
         return place;
+}
+
+/* Gets from the tape what an answer lacks, the parts of which are unpinned. Meanwhile they stay where they
+ * are, if that leaves two slabs: they would be read again, by going back. Drive thread. */
+static int load_missing(struct read_request *q, const struct parts *p, const struct tree_extent *missing)
+{
+        Sched *s = q->file->sched;
+        bool kept = p->n > 0 && (unsigned)p->n + 2 <= s->reader.n_slabs;
+        if (!kept)
+                parts_unpin(s, p, false);
+        int r = reader_load(s, q, missing->segment, missing->offset);
+        if (kept)
+                parts_unpin(s, p, false);
+        return r;
 }
 
 /* ---- Requests */
@@ -216,14 +228,16 @@ static int answer_parts(struct read_request *q, bool drive)
                         parts_unpin(s, &p, true);
                         return 0;
                 }
-                if (place == ELSEWHERE)
-                        return -EXDEV;
-                q->segment = missing.segment;
-                q->at = missing.offset;
-                if (!drive)
-                        return -EAGAIN;
+                if (place == ON_TAPE) {
+                        q->segment = missing.segment;
+                        q->at = missing.offset;
+                }
+                if (place == ELSEWHERE || !drive) {
+                        parts_unpin(s, &p, false);
+                        return place == ELSEWHERE ? -EXDEV : -EAGAIN;
+                }
                 pthread_mutex_unlock(&f->lock);
-                int r = reader_load(s, q, missing.segment, missing.offset);
+                int r = load_missing(q, &p, &missing);
                 pthread_mutex_lock(&f->lock);
                 if (r < 0)
                         return r;
@@ -286,6 +300,7 @@ void sched_read(SchedFile *f, uint64_t offset, size_t size, sched_read_done done
         struct read_request *q = g_new0(struct read_request, 1);
         *q = now;
         q->link.data = q;
+        q->since = monotonic_ns();
         pthread_mutex_lock(&s->lock);
         file_use(f);
         g_queue_push_tail_link(&s->reads, &q->link);

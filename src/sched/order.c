@@ -21,6 +21,10 @@
 #define PAUSE_WRITE_NS (20 * MS)
 /* and so long if nothing says yet that he reads from front to back, where a change costs more. */
 #define PAUSE_NEW_NS (20 * MS)
+/* The kernel asks for several pieces of a file at once, and they come in any order: before the tape goes
+ * elsewhere for one of them, those before it may come, for a part of what a change costs. */
+#define SETTLE_PART 16
+#define SETTLE_MAX_NS (20 * MS)
 
 static int64_t turn_length(const struct reader *r, int64_t least)
 {
@@ -37,6 +41,15 @@ static int64_t expected_until(const struct reader *r, const struct read_request 
                 return r->used_at + CLAMP(r->locate_ns, r->at_end ? 0 : PAUSE_FILE_NS, PAUSE_MAX_NS);
         bool same = other && other->file->ino == r->ino;
         return same || r->locate_ns < PAUSE_NEW_NS ? 0 : r->used_at + PAUSE_NEW_NS;
+}
+
+/* Until when requests before q may come. */
+static int64_t settled_at(const struct reader *r, const struct read_request *q)
+{
+        if (r->locate_ns == 0)
+                return q->since + SETTLE_MAX_NS;
+        return q->since +
+                (r->locate_ns > LOCATE_DEAR_NS ? MIN(r->locate_ns / SETTLE_PART, SETTLE_MAX_NS) : 0);
 }
 
 /* ---- Among readers */
@@ -90,10 +103,11 @@ static struct read_request *choose(Sched *s, int64_t now, int64_t *deadline, boo
         if (c.memory || !other)
                 return c.memory ?: c.run;
         int64_t end = r->run_since + turn_length(r, TURN_MIN_NS), expected = expected_until(r, other);
-        *leaves = now >= end || (!c.run && now >= expected);
+        int64_t settled = settled_at(r, other), leave = MAX(c.run ? end : MIN(end, expected), settled);
+        *leaves = now >= leave;
         if (*leaves || c.run)
                 return *leaves ? other : c.run;
-        *deadline = MIN(*deadline, MIN(end, expected));
+        *deadline = MIN(*deadline, leave);
         return NULL;
 }
 

@@ -124,6 +124,7 @@ struct read_request {
         unsigned rank; /* when the drive would have it served, from 1; 0: the drive was not asked. Sched.lock
                         */
         unsigned ranked; /* how often it was */
+        int64_t since;   /* when it came to wait for the tape */
         GList link;
 };
 

@@ -3,6 +3,7 @@
 #include <glib.h>
 #include <inttypes.h>
 #include <scsi/sg_unaligned.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -52,8 +53,10 @@ static const struct fault_rule *choose(struct fault *f, const struct transport_c
         if (!chosen)
                 return NULL;
         chosen->statistics.fired++;
-        log_debug(
-                "fault injector: rule %zu strikes command %02x", (size_t)(chosen - f->armed) + 1, c->cdb[0]);
+        char bytes[3 * 16 + 1] = "";
+        for (size_t i = 0; i < c->cdb_length; i++)
+                snprintf(bytes + 3 * i, 4, " %02x", c->cdb[i]);
+        log_debug("fault injector: rule %zu strikes command%s", (size_t)(chosen - f->armed) + 1, bytes);
         return chosen->rule;
 }
 

@@ -28,7 +28,7 @@ unmount_tape
 # $1: what reads. Prints how often the tape was sent elsewhere meanwhile.
 locates_of() {
     local before pid log=$work/log
-    REELFS_FAULT='opcode=92 count=all delay=30' "$REELFS" mount -f -v -o buffer=8M "$tape" "$mnt" >"$log" 2>&1 &
+    REELFS_FAULT='opcode=92 count=all delay=300' "$REELFS" mount -f -v -o buffer=8M "$tape" "$mnt" >"$log" 2>&1 &
     pid=$!
     until mountpoint -q "$mnt"; do sleep 0.05; done
     before=$(grep -c 'strikes command 92' "$log" || true)
