@@ -6,6 +6,7 @@ tapcheck.py FILE              verify; prints "N records, M filemarks, B bytes"
 tapcheck.py --list FILE       one line per tape file (between filemarks):
                               number, records, bytes, first and last record length
 tapcheck.py --extract N FILE  the data of tape file N to stdout, as mt fsf N and dd would give it
+tapcheck.py --end FILE        how many bytes of the file come before what its drive was about to write, if it was killed
 
 Exit status: 0, 1 if the container is damaged or tape file N is not there, 2 on wrong usage.
 """
@@ -111,11 +112,21 @@ def extract(tape, number, out):
         raise Damaged(f"there is no tape file {number}")
 
 
+def print_end(tape):
+    for _ in objects(tape):
+        pass
+    at = tape.tell()
+    size = tape.seek(0, 2)
+    tape.seek(max(at - 4, 0))
+    print(at - 4 if at > 0 and read_word(tape, "a record length") == END_OF_MEDIUM else size)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--list", action="store_true")
     what.add_argument("--extract", type=int, metavar="N")
+    what.add_argument("--end", action="store_true")
     parser.add_argument("file")
     args = parser.parse_args()
     if args.extract is not None and args.extract < 0:
@@ -124,6 +135,8 @@ def main():
         with open(args.file, "rb") as tape:
             if args.list:
                 list_files(tape)
+            elif args.end:
+                print_end(tape)
             elif args.extract is not None:
                 extract(tape, args.extract, sys.stdout.buffer)
             else:
