@@ -81,14 +81,15 @@ void slab_unpin(Sched *s, struct slab *slab, size_t taken)
                 pthread_cond_signal(&s->work);
 }
 
-/* Whether a is the better one to be emptied. What has been read to its end is wanted least, and the last of
- * those is in the processor's cache still; of others it is the one used longest ago. */
-static bool is_emptier(const struct slab *a, const struct slab *b)
+/* Whether a is the better one to be emptied. What has been read to its end is wanted least, and where reading
+ * it again costs little, the last of those, which is in the processor's cache still; else it is the one used
+ * longest ago. */
+static bool is_emptier(const struct reader *r, const struct slab *a, const struct slab *b)
 {
         bool a_drained = a->taken >= a->filled, b_drained = b->taken >= b->filled;
         if (a_drained != b_drained)
                 return a_drained;
-        return a_drained ? a->used > b->used : a->used < b->used;
+        return a_drained && r->locate_ns <= LOCATE_DEAR_NS ? a->used > b->used : a->used < b->used;
 }
 
 /* The best slab that nobody reads from, emptied and pinned. */
@@ -98,7 +99,7 @@ static struct slab *slab_empty(Sched *s)
         for (;;) {
                 struct slab *best = NULL;
                 for (unsigned i = 0; i < r->n_slabs; i++)
-                        if (r->slabs[i].pins == 0 && (!best || is_emptier(&r->slabs[i], best)))
+                        if (r->slabs[i].pins == 0 && (!best || is_emptier(r, &r->slabs[i], best)))
                                 best = &r->slabs[i];
                 if (best) {
                         best->n_spans = 0;

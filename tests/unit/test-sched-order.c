@@ -206,6 +206,103 @@ static void test_parts(struct fixture *fx, const void *data)
         sched_release(f);
 }
 
+/* The kernel asks for several pieces at once, and the second may come first. Whoever calls may be kept from
+ * calling in time; not always. */
+static void test_any_order(struct fixture *fx, const void *data)
+{
+        write_files(fx);
+        fx->faults = SLOW_LOCATE;
+        bool ascending = false;
+        for (unsigned tries = 0; tries < 5 && !ascending; tries++) {
+                remount(fx);
+                SchedFile *f = open_name(fx, "f2");
+                unsigned order[2], n = 0;
+                struct waiting second = { order, &n, 1, ANSWER }, first = { order, &n, 0, ANSWER };
+                sched_read(f, FILE_SIZE / 2, 1000, note_done, &second);
+                g_usleep(2000);
+                sched_read(f, 0, 1000, note_done, &first);
+                g_assert_cmpint(wait_answer(&first.answer), ==, 0);
+                g_assert_cmpint(wait_answer(&second.answer), ==, 0);
+                sched_release(f);
+                ascending = order[0] == 0;
+        }
+        g_assert_true(ascending);
+}
+
+/* ---- Slabs that others hold */
+
+struct gate {
+        pthread_mutex_t lock;
+        pthread_cond_t changed;
+        unsigned waiting;
+        bool open;
+};
+
+struct holder {
+        SchedFile *file;
+        struct gate *gate;
+        uint64_t offset;
+};
+
+static void hold(void *ctx, int error, const struct iovec *iov, int iovcnt)
+{
+        struct gate *g = ctx;
+        pthread_mutex_lock(&g->lock);
+        g->waiting++;
+        pthread_cond_broadcast(&g->changed);
+        while (!g->open)
+                pthread_cond_wait(&g->changed, &g->lock);
+        pthread_mutex_unlock(&g->lock);
+}
+
+static void *read_and_hold(void *arg)
+{
+        struct holder *h = arg;
+        sched_read(h->file, h->offset, 1000, hold, h->gate);
+        return NULL;
+}
+
+/* Of an answer that lies in more slabs than are free, what was read stays until the others are. */
+static void test_kept(struct fixture *fx, const void *data)
+{
+        enum { SLAB = POOL / 32, HELD = 5, SIZE = 4 * SLAB };
+        static uint8_t content[SIZE], got[SIZE];
+        struct gate gate = { PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0, false };
+        struct holder holders[HELD];
+        pthread_t threads[HELD];
+        pattern(content, SIZE, 7);
+        write_file(fx, "parts", SIZE, 7);
+        write_file(fx, "held", HELD * SLAB, 8);
+        fx->faults = SLOW_LOCATE;
+        remount(fx);
+        check_file(fx, "held", HELD * SLAB, 8);
+        SchedFile *held = open_name(fx, "held"), *f = open_name(fx, "parts");
+        for (unsigned i = 0; i < HELD; i++) {
+                holders[i] = (struct holder){ held, &gate, i * SLAB };
+                g_assert_cmpint(pthread_create(&threads[i], NULL, read_and_hold, &holders[i]), ==, 0);
+        }
+        pthread_mutex_lock(&gate.lock);
+        while (gate.waiting < HELD)
+                pthread_cond_wait(&gate.changed, &gate.lock);
+        pthread_mutex_unlock(&gate.lock);
+        uint64_t before = locates(fx);
+        struct answer a = ANSWER;
+        a.buf = got;
+        sched_read(f, 1000, SIZE - 2000, note_parts, &a);
+        g_usleep(200000);
+        pthread_mutex_lock(&gate.lock);
+        gate.open = true;
+        pthread_cond_broadcast(&gate.changed);
+        pthread_mutex_unlock(&gate.lock);
+        g_assert_cmpint(wait_answer(&a), ==, 0);
+        g_assert_cmpmem(got, SIZE - 2000, content + 1000, SIZE - 2000);
+        g_assert_cmpuint(locates(fx) - before, <=, 1);
+        for (unsigned i = 0; i < HELD; i++)
+                pthread_join(threads[i], NULL);
+        sched_release(held);
+        sched_release(f);
+}
+
 /* ---- Reading beside writing */
 
 static void *write_one(void *arg)
@@ -281,6 +378,8 @@ int main(int argc, char **argv)
         ADD("advised", set_up, test_advised);
         ADD("not-advised", set_up, test_not_advised);
         ADD("parts", set_up, test_parts);
+        ADD("any-order", set_up, test_any_order);
+        ADD("kept", set_up, test_kept);
         ADD("beside", set_up, test_beside);
         ADD("small-in-order", set_up, test_small_in_order);
         ADD("gather", set_up_slow_source, test_gather);
