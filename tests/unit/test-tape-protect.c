@@ -2,13 +2,14 @@
 /* The tape layer with WORM media, in append-only mode, and with a programmable early warning. */
 #include <errno.h>
 #include <glib.h>
-#include <glib/gstdio.h>
 #include <scsi/sg_unaligned.h>
 #include <string.h>
 
 #include <reelfs/log.h>
 #include <reelfs/tape.h>
 #include <reelfs/virtual.h>
+
+#include "cartridge-place.h"
 
 #define BLOCK 1000000u
 
@@ -54,8 +55,7 @@ static void rig_mount(struct rig *r)
 static struct rig *rig_new(const struct virtual_cartridge *cartridge)
 {
         struct rig *r = g_new0(struct rig, 1);
-        r->directory = g_dir_make_tmp("reelfs-protect-XXXXXX", NULL);
-        r->path = g_build_filename(r->directory, "tape.tap", NULL);
+        place_make(&r->directory, &r->path);
         r->megabytes = -1;
         log_set_sink(count_messages, r);
         g_assert_cmpint(virtual_create(r->path, cartridge), ==, 0);
@@ -65,14 +65,9 @@ static struct rig *rig_new(const struct virtual_cartridge *cartridge)
 
 static void rig_free(struct rig *r)
 {
-        g_autofree char *key_file = g_strconcat(r->path, ".cartridge", NULL);
         tape_close(r->tape);
         log_set_sink(NULL, NULL);
-        g_unlink(r->path);
-        g_unlink(key_file);
-        g_assert_cmpint(g_rmdir(r->directory), ==, 0);
-        g_free(r->directory);
-        g_free(r->path);
+        place_clear(r->directory, r->path);
         g_free(r);
 }
 

@@ -2,7 +2,6 @@
 /* Logical block protection in the tape layer, over the virtual drive and a cable that damages data. */
 #include <errno.h>
 #include <glib.h>
-#include <glib/gstdio.h>
 #include <scsi/sg_unaligned.h>
 #include <string.h>
 
@@ -10,6 +9,8 @@
 #include <reelfs/tape.h>
 #include <reelfs/util.h>
 #include <reelfs/virtual.h>
+
+#include "cartridge-place.h"
 
 #define BLOCK 1000u
 #define BLOCKS 40u
@@ -89,8 +90,7 @@ static void rig_mount(struct rig *r)
 static struct rig *rig_new(const struct virtual_cartridge *cartridge)
 {
         struct rig *r = g_new0(struct rig, 1);
-        r->directory = g_dir_make_tmp("reelfs-protection-XXXXXX", NULL);
-        r->path = g_build_filename(r->directory, "tape.tap", NULL);
+        place_make(&r->directory, &r->path);
         for (size_t i = 0; i < sizeof(r->data); i++)
                 r->data[i] = (uint8_t)(i * 7 + i / BLOCK);
         log_set_sink(count_errors, r);
@@ -109,14 +109,9 @@ static struct rig *rig_protected(void)
 
 static void rig_free(struct rig *r)
 {
-        g_autofree char *key_file = g_strconcat(r->path, ".cartridge", NULL);
         tape_close(r->tape);
         log_set_sink(NULL, NULL);
-        g_unlink(r->path);
-        g_unlink(key_file);
-        g_assert_cmpint(g_rmdir(r->directory), ==, 0);
-        g_free(r->directory);
-        g_free(r->path);
+        place_clear(r->directory, r->path);
         g_free(r);
 }
 

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The tape layer over the virtual drive: whatever the drive lacks, the same tape. */
 #include <errno.h>
-#include <glib/gstdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include <reelfs/log.h>
 #include <reelfs/tape.h>
 #include <reelfs/virtual.h>
+
+#include "cartridge-place.h"
 
 #define BLOCK 2048u
 #define OBJECTS_MAX 400u
@@ -50,9 +51,7 @@ static void rig_mount(struct rig *r)
 static struct rig *rig_new(const struct virtual_cartridge *cartridge)
 {
         struct rig *r = g_new0(struct rig, 1);
-        r->directory = g_dir_make_tmp("reelfs-tape-XXXXXX", NULL);
-        g_assert_nonnull(r->directory);
-        r->path = g_build_filename(r->directory, "tape.tap", NULL);
+        place_make(&r->directory, &r->path);
         log_set_sink(count_errors, r);
         g_assert_cmpint(virtual_create(r->path, cartridge), ==, 0);
         rig_mount(r);
@@ -61,14 +60,9 @@ static struct rig *rig_new(const struct virtual_cartridge *cartridge)
 
 static void rig_free(struct rig *r)
 {
-        g_autofree char *key_file = g_strconcat(r->path, ".cartridge", NULL);
         tape_close(r->tape);
         log_set_sink(NULL, NULL);
-        g_unlink(r->path);
-        g_unlink(key_file);
-        g_assert_cmpint(g_rmdir(r->directory), ==, 0);
-        g_free(r->directory);
-        g_free(r->path);
+        place_clear(r->directory, r->path);
         g_free(r);
 }
 

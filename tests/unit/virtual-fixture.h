@@ -11,6 +11,8 @@
 #include <reelfs/log.h>
 #include <reelfs/virtual.h>
 
+#include "cartridge-place.h"
+
 struct fixture {
         char *directory, *path;
         Transport *t;
@@ -32,9 +34,7 @@ static inline void fixture_log(void *ctx, int priority, const char *text)
 static inline void fixture_init(struct fixture *f)
 {
         *f = (struct fixture){ 0 };
-        f->directory = g_dir_make_tmp("reelfs-virtual-XXXXXX", NULL);
-        g_assert_nonnull(f->directory);
-        f->path = g_build_filename(f->directory, "tape.tap", NULL);
+        place_make(&f->directory, &f->path);
         log_set_sink(fixture_log, f);
 }
 
@@ -42,16 +42,7 @@ static inline void fixture_clear(struct fixture *f)
 {
         transport_close(f->t);
         log_set_sink(NULL, NULL);
-        g_autofree char *key_file = g_strconcat(f->path, ".cartridge", NULL);
-        g_autofree char *new_file = g_strconcat(key_file, ".new", NULL); /* of a process that was killed */
-        g_autofree char *remains = g_strconcat(f->path, ".remains", NULL);
-        g_unlink(f->path);
-        g_unlink(key_file);
-        g_unlink(new_file);
-        g_unlink(remains);
-        g_assert_cmpint(g_rmdir(f->directory), ==, 0);
-        g_free(f->directory);
-        g_free(f->path);
+        place_clear(f->directory, f->path);
 }
 
 #define CDB(...) (const uint8_t[]){ __VA_ARGS__ }, sizeof((const uint8_t[]){ __VA_ARGS__ })
