@@ -75,9 +75,7 @@ static int session_new(struct frontend *fe)
 
 static void serve(struct frontend *fe)
 {
-        fe->loop = session_loop_new(fe, MOUNT_WORKERS);
         int r = session_loop_run(fe->loop);
-        session_loop_free(fe->loop);
         if (r < 0)
                 log_message(LOG_ERR, r, "%s: the connection to the kernel broke", fe->options->mountpoint);
 }
@@ -86,12 +84,9 @@ static void serve(struct frontend *fe)
 static int mount_and_serve(
         struct frontend *fe, const struct mount_hooks *hooks, void *ctx, struct control **control)
 {
-        if (fuse_set_signal_handlers(fe->session) < 0)
-                return log_error(-EIO, "cannot set signal handlers");
-        if (fuse_session_mount(fe->session, fe->options->mountpoint) < 0) {
-                fuse_remove_signal_handlers(fe->session);
+        fe->loop = session_loop_new(fe, MOUNT_WORKERS);
+        if (fuse_session_mount(fe->session, fe->options->mountpoint) < 0)
                 return log_error(-EIO, "%s: cannot mount there; see the line above", fe->options->mountpoint);
-        }
         read_ahead_widen(fe->options->mountpoint);
         int r = direct_prepare(fe) ?: control_start(fe, control);
         if (r == 0)
@@ -100,7 +95,6 @@ static int mount_and_serve(
                 serve(fe);
         hooks->unmount(ctx);
         fuse_session_unmount(fe->session);
-        fuse_remove_signal_handlers(fe->session);
         return r;
 }
 
@@ -181,6 +175,7 @@ int mount_serve(Volume *volume, Tree *tree, const struct mount_options *options,
         r = r ?: closed;
         if (control)
                 control_finish(control, r, loss);
+        session_loop_free(fe.loop);
         g_hash_table_destroy(fe.cached);
         pthread_mutex_destroy(&fe.cached_lock);
         return r;

@@ -25,7 +25,7 @@ struct worker {
 
 struct session_loop {
         struct frontend *fe;
-        sem_t ended; /* posted when the loop is to end */
+        sem_t ended; /* posted when the loop is to end; by signals, too */
         pthread_mutex_t lock;
         pthread_cond_t wake; /* for resting workers; the lock guards the rest */
         unsigned reading, resting;
@@ -34,6 +34,12 @@ struct session_loop {
         unsigned n_workers, most;
         struct worker workers[];
 };
+
+/* What ends a session. A handler is in place until all is closed, which takes minutes on a drive: a second
+ * signal, or one that comes after the unmount, as on the way to a shutdown, must not lose what is not on the
+ * tape yet. */
+static const int ending_signals[] = { SIGHUP, SIGINT, SIGTERM };
+static struct session_loop *ended_by_signals;
 
 static void *worker_main(void *arg);
 
@@ -153,6 +159,31 @@ static void join_workers(struct session_loop *l)
         }
 }
 
+/* In whichever thread, and whether or not the first one waits already. */
+static void end_by_signal(int signal)
+{
+        sem_post(&ended_by_signals->ended);
+}
+
+static void catch_signals(struct session_loop *l)
+{
+        const struct sigaction end = { .sa_handler = end_by_signal }, ignore = { .sa_handler = SIG_IGN };
+        struct sigaction before;
+        ended_by_signals = l;
+        for (unsigned i = 0; i < G_N_ELEMENTS(ending_signals); i++)
+                if (sigaction(ending_signals[i], NULL, &before) == 0 && before.sa_handler == SIG_DFL)
+                        sigaction(ending_signals[i], &end, NULL);
+        sigaction(SIGPIPE, &ignore, NULL);
+}
+
+static void release_signals(void)
+{
+        struct sigaction now;
+        for (unsigned i = 0; i < G_N_ELEMENTS(ending_signals); i++)
+                if (sigaction(ending_signals[i], NULL, &now) == 0 && now.sa_handler == end_by_signal)
+                        signal(ending_signals[i], SIG_DFL);
+}
+
 struct session_loop *session_loop_new(struct frontend *fe, unsigned most)
 {
         struct session_loop *l = g_malloc0(sizeof(*l) + most * sizeof(l->workers[0]));
@@ -161,6 +192,7 @@ struct session_loop *session_loop_new(struct frontend *fe, unsigned most)
         sem_init(&l->ended, 0, 0);
         pthread_mutex_init(&l->lock, NULL);
         pthread_cond_init(&l->wake, NULL);
+        catch_signals(l);
         return l;
 }
 
@@ -171,9 +203,9 @@ int session_loop_run(struct session_loop *l)
         pthread_mutex_lock(&l->lock);
         int r = add_worker(l);
         pthread_mutex_unlock(&l->lock);
-        /* A signal that ends the session ends the waiting, too. */
-        while (r == 0 && !fuse_session_exited(l->fe->session) && sem_wait(&l->ended) < 0)
+        while (r == 0 && sem_wait(&l->ended) < 0)
                 continue;
+        fuse_session_exit(l->fe->session);
         end_loop(l, 0);
         join_workers(l);
         sigaction(SIGNAL_LEAVE, &before, NULL);
@@ -182,6 +214,9 @@ int session_loop_run(struct session_loop *l)
 
 void session_loop_free(struct session_loop *l)
 {
+        if (!l)
+                return;
+        release_signals();
         pthread_cond_destroy(&l->wake);
         pthread_mutex_destroy(&l->lock);
         sem_destroy(&l->ended);

@@ -72,6 +72,24 @@ for signal in TERM INT HUP; do
     closed_with "signal-$signal"
 done
 
+note "signals while the volume is being closed, as on the way to a shutdown"
+for end in kill umount; do
+    REELFS_FAULT='opcode=0a count=all delay=20; opcode=10 count=all delay=1000' mount_tape
+    cp "$work/data" "$mnt/closing"
+    pid=$(daemon_of "$tape")
+    case $end in
+    kill) kill -s TERM "$pid" ;;
+    umount) umount -i "$mnt" ;;
+    esac
+    for _ in {1..100}; do
+        if ! findmnt "$mnt" >/dev/null; then break; fi
+        sleep 0.02
+    done
+    for signal in TERM INT HUP; do kill -s "$signal" "$pid" || fail "it was closed too soon for this test"; done
+    await_exit "$pid" 60 || fail "the daemon does not end"
+    closed_with closing
+done
+
 note "in use"
 mount_tape
 cp "$work/data" "$mnt/busy"
