@@ -191,6 +191,7 @@ static int take_hint(struct search *s)
         log_debug("%s: the cartridge's memory does not agree with the tape; the index is searched for",
                 tape_address(s->v->tape));
         tree_free(g_steal_pointer(&s->tree));
+        g_clear_pointer(&s->v->unread, g_array_unref);
         s->damage[0] = '\0';
         s->damaged = 0;
         return r;
