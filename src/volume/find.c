@@ -54,6 +54,7 @@ static int step_back(struct search *s)
 /* From the segment at which the tape is, backwards. -ENOENT: there is no valid index. */
 static int search_back(struct search *s)
 {
+        s->v->searched = s->start;
         for (;;) {
                 int r = try_segment(s);
                 if (r == 0 || !volume_is_damage(r))

@@ -73,6 +73,7 @@ static int begin_again(Volume **v)
                 (*v)->data_end = old->data_end;
                 (*v)->early_warning = old->early_warning;
                 (*v)->keyless = old->keyless;
+                (*v)->searched = old->searched;
                 (*v)->unread = g_steal_pointer(&old->unread);
         }
         volume_close(old);

@@ -37,6 +37,13 @@ static bool was_unread(const Volume *v, uint64_t object)
         return false;
 }
 
+/* The search should have come upon it, or could not read it. */
+static bool is_missed(const Volume *v, const struct found *f)
+{
+        return f->kind == SEGMENT_INDEX && !f->damaged &&
+                (was_unread(v, f->first_block) || (f->ended && f->first_block > v->searched));
+}
+
 static int on_segment(void *ctx, const struct found *f)
 {
         struct recovery *r = ctx;
@@ -46,7 +53,7 @@ static int on_segment(void *ctx, const struct found *f)
         own.understood &= error == 0;
         if (error < 0 && error != -EUCLEAN)
                 return error;
-        if (f->kind == SEGMENT_INDEX && !f->damaged && was_unread(r->v, f->first_block))
+        if (is_missed(r->v, f))
                 r->missed = f->first_block;
         r->generation = MAX(r->generation, f->generation);
         r->counts.packs += f->kind == SEGMENT_PACK;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Checks, shallow and deep, what they repair, what can be had of a volume that is damaged, and generations.
  */
+#include <reelfs/fault.h>
+
 #include "segment-rig.h"
 
 struct found {
@@ -436,6 +438,43 @@ static void test_open_damaged(void)
         }
 }
 
+/* The tape again, in a drive that fails by these rules. */
+static void load_ruled(struct rig *r, const char *rules)
+{
+        Transport *t;
+        rig_unload(r);
+        g_assert_cmpint(virtual_open(r->path, false, &t), ==, 0);
+        g_assert_cmpint(fault_wrap(t, rules, "rules", &t), ==, 0);
+        g_assert_cmpint(tape_open(t, "test", &r->tape), ==, 0);
+        catch_messages();
+}
+
+/* The drive stops once on its way over a tape without an end of data, and so comes upon an older index first:
+ * the end is not made over those behind. */
+static void test_no_end_stops(void)
+{
+        for (unsigned after = 0; after < 12; after++) {
+                struct rig r;
+                struct found f;
+                struct volume_check_result result;
+                start(&r);
+                rig_write(&r, "late", 2 * RIG_BLOCK, 5);
+                g_assert_cmpint(rig_commit(&r), ==, 0);
+                rig_write(&r, "torn", 3 * RIG_BLOCK, 5);
+                tear(&r, tape_end(&r) - 2);
+                g_autofree char *rules = g_strdup_printf("opcode=11 after=%u sense=3/11/00", after);
+                load_ruled(&r, rules);
+                found_init(&f);
+                check(&r, &f, repair, &result);
+                found_clear(&f);
+                rig_unload(&r);
+                rig_load(&r);
+                rig_mount(&r);
+                verify(&r, "late", 2 * RIG_BLOCK, 5);
+                rig_clear(&r);
+        }
+}
+
 /* A block in the data of a member: those behind it keep their names. */
 static void test_hole_in_pack(void)
 {
@@ -579,6 +618,7 @@ int main(int argc, char **argv)
         g_test_add_func("/check/save-append-only", test_save_append_only);
         g_test_add_func("/check/all-indexes-lost", test_all_indexes_lost);
         g_test_add_func("/check/open-damaged", test_open_damaged);
+        g_test_add_func("/check/no-end-stops", test_no_end_stops);
         g_test_add_func("/check/hole-in-pack", test_hole_in_pack);
         g_test_add_func("/check/lookalikes", test_lookalikes);
         g_test_add_func("/check/generations", test_generations);
