@@ -143,11 +143,13 @@ int reel_find_index(Volume *v, Tree **tree, char why[static VOLUME_WHY_MAX]);
 int volume_load(Tape *tape, bool read_only, enum volume_hint hint, Volume **ret, Tree **tree,
         char why[static VOLUME_WHY_MAX]);
 
-/* The same, but of a volume without a valid index what is known is returned as well, beside -EUCLEAN, with an
- * empty tree: what follows the labels can be recovered. *ret and *tree are NULL if there is nothing. */
+/* The same, but of a volume without a valid index, or where none can be searched for, what is known is
+ * returned as well, beside -EUCLEAN, -EIO or -ENODATA, with an empty tree: what follows the labels can be
+ * recovered. *ret and *tree are NULL if there is nothing. */
 int volume_load_any(Tape *tape, bool read_only, enum volume_hint hint, Volume **ret, Tree **tree,
         char why[static VOLUME_WHY_MAX]);
-/* Its parts: a volume of which the labels are known, and its last index. volume_find_index may replace *v. */
+/* Its parts: a volume of which the labels are known, and its last index. volume_find_index may replace *v;
+ * both are NULL if there is nothing. */
 int volume_begin(Tape *tape, const struct label *label, uint64_t content, Volume **ret);
 int volume_find_index(Volume **v, bool read_only, Tree **tree, char why[static VOLUME_WHY_MAX]);
 /* What is left to do for a volume with an index in v and tree: names in the order of their data, room, and

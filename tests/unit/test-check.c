@@ -449,6 +449,31 @@ static void load_ruled(struct rig *r, const char *rules)
         catch_messages();
 }
 
+/* A drive that cannot go to the end of data, or not over filemarks: what can be read is there all the same.
+ */
+static void test_no_way(void)
+{
+        for (unsigned after = 0; after < 8; after++) {
+                for (unsigned all = 0; all < 2; all++) {
+                        struct rig r;
+                        start(&r);
+                        rig_write(&r, "late", 2 * RIG_BLOCK, 5);
+                        g_autofree char *rules = g_strdup_printf(
+                                "opcode=11 after=%u count=%s sense=3/11/00", after, all ? "all" : "1");
+                        load_ruled(&r, rules);
+                        g_assert_cmpint(volume_open_damaged(r.tape, NULL, &r.v, &r.tree), ==, 0);
+                        verify(&r, "packed", 100000, 2);
+                        rig_clear(&r);
+                }
+        }
+        struct rig r;
+        start(&r);
+        load_ruled(&r, "opcode=11 count=all error=nodev");
+        g_assert_cmpint(volume_open_damaged(r.tape, NULL, &r.v, &r.tree), <, 0);
+        g_assert_null(r.v);
+        rig_clear(&r);
+}
+
 /* The drive stops once on its way over a tape without an end of data, and so comes upon an older index first:
  * the end is not made over those behind. */
 static void test_no_end_stops(void)
@@ -618,6 +643,7 @@ int main(int argc, char **argv)
         g_test_add_func("/check/save-append-only", test_save_append_only);
         g_test_add_func("/check/all-indexes-lost", test_all_indexes_lost);
         g_test_add_func("/check/open-damaged", test_open_damaged);
+        g_test_add_func("/check/no-way", test_no_way);
         g_test_add_func("/check/no-end-stops", test_no_end_stops);
         g_test_add_func("/check/hole-in-pack", test_hole_in_pack);
         g_test_add_func("/check/lookalikes", test_lookalikes);
