@@ -31,9 +31,10 @@ struct Volume {
         uint64_t content;   /* first object behind the labels */
         uint64_t filemarks; /* before the end of data */
         bool newer_damaged; /* an index behind the one that was loaded is not valid, though it was finished */
-        uint64_t searched; /* where the search for the last index began to go back */
-        GArray *unread;    /* objects: indexes, or what may be some, that it could not read; or NULL */
+        uint64_t searched;  /* where the search for the last index began to go back */
+        GArray *unread;     /* objects: indexes, or what may be some, that it could not read; or NULL */
         uint64_t data_end; /* what find_index found: past this there is nothing; 0: there is no end of data */
+        uint64_t agreed;   /* with RECOVER_TRUNCATE: the end of data may be made here or behind, not before */
         bool at_end;       /* the tape is there, for sure */
         bool open_tail;    /* no filemark is right before it, though one has to be */
         const struct volume_check_options

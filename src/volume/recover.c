@@ -229,7 +229,7 @@ static bool may_append(const struct recovery *r, const struct scan_result *resul
         if (r->missed > 0)
                 return false;
         if (r->v->data_end == 0)
-                return r->how & RECOVER_TRUNCATE;
+                return r->how & RECOVER_TRUNCATE && result->end >= r->v->agreed;
         return result->end == r->v->data_end && !result->stopped &&
                 (result->doubtful == 0 || r->how & RECOVER_DOUBTFUL);
 }
