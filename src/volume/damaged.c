@@ -197,6 +197,9 @@ int volume_open_damaged(Tape *tape, const struct volume_progress *progress, Volu
                 return why[0] ? log_error(r, "%s: %s", tape_address(tape), why) : r;
         if (why[0])
                 log_warning("%s: %s", tape_address(tape), why);
+        else if (r < 0)
+                log_warning("%s: the last index cannot be searched for; all of the tape is read",
+                        tape_address(tape));
         if ((*ret)->data_end != (*ret)->end)
                 r = volume_recover(*ret, *tree, RECOVER_LOOK | RECOVER_PATIENT, progress);
         else

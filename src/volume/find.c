@@ -10,7 +10,8 @@
 
 struct search {
         Volume *v;
-        Tree *tree; /* of the index that was found */
+        Tree *tree;   /* of the index that was found */
+        bool blocked; /* the drive cannot go to the end of data, or back from there */
         bool end_known;
         uint64_t end;               /* of data */
         uint64_t start;             /* of the segment that was tried last */
@@ -54,6 +55,7 @@ static int step_back(struct search *s)
 /* From the segment at which the tape is, backwards. -ENOENT: there is no valid index. */
 static int search_back(struct search *s)
 {
+        s->v->searched = s->start;
         for (;;) {
                 int r = try_segment(s);
                 if (r == 0 || !volume_is_damage(r))
@@ -89,7 +91,7 @@ static int search_from_end(struct search *s)
         return r < 0 ? r : search_back(s);
 }
 
-/* There is no end of data. How far the tape can be read is found by going there. */
+/* There is no end of data, or no way back from it. How far the tape can be read is found by going there. */
 static int search_torn(struct search *s)
 {
         uint64_t filemarks = 0;
@@ -128,7 +130,13 @@ static void explain(struct search *s)
         if (s->end_known && s->end == s->index_end)
                 return;
         date_text(v->info.update_time, date);
-        if (s->damage[0]) {
+        if (s->blocked) {
+                snprintf(text, sizeof(text),
+                        "the drive cannot go over the tape to the end of its data and back; the volume is "
+                        "read-only as of the last index that was found, of %s: clean the drive and mount "
+                        "again, or copy off what you need",
+                        date);
+        } else if (s->damage[0]) {
                 snprintf(text, sizeof(text),
                         "the last index is damaged (%.80s); the volume is read-only as of the one before it, "
                         "of %s: clean the drive and mount again, or copy off what you need",
@@ -191,6 +199,7 @@ static int take_hint(struct search *s)
         log_debug("%s: the cartridge's memory does not agree with the tape; the index is searched for",
                 tape_address(s->v->tape));
         tree_free(g_steal_pointer(&s->tree));
+        g_clear_pointer(&s->v->unread, g_array_unref);
         s->damage[0] = '\0';
         s->damaged = 0;
         return r;
@@ -201,9 +210,14 @@ static int search(struct search *s)
         if (take_hint(s) == 0)
                 return 0;
         int r = tape_space_eod(s->v->tape);
+        bool missing = r == -ENODATA;
         if (r == 0)
-                return search_from_end(s);
-        return r == -ENODATA ? search_torn(s) : r;
+                r = search_from_end(s);
+        if (!volume_is_damage(r))
+                return r;
+        s->blocked = !missing;
+        int torn = search_torn(s);
+        return torn < 0 && s->blocked ? r : torn;
 }
 
 int reel_find_index(Volume *v, Tree **tree, char why[static VOLUME_WHY_MAX])
@@ -223,7 +237,7 @@ int reel_find_index(Volume *v, Tree **tree, char why[static VOLUME_WHY_MAX])
                 return r;
         if (s.damaged <= v->info.generation) /* it is in a file: a copy of one of those before */
                 s.damage[0] = '\0';
-        v->newer_damaged = s.damage[0] != '\0';
+        v->newer_damaged = s.damage[0] || (s.blocked && s.end != s.index_end);
         explain(&s);
         *tree = s.tree;
         return 0;

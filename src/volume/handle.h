@@ -31,7 +31,10 @@ struct Volume {
         uint64_t content;   /* first object behind the labels */
         uint64_t filemarks; /* before the end of data */
         bool newer_damaged; /* an index behind the one that was loaded is not valid, though it was finished */
+        uint64_t searched;  /* where the search for the last index began to go back */
+        GArray *unread;     /* objects: indexes, or what may be some, that it could not read; or NULL */
         uint64_t data_end; /* what find_index found: past this there is nothing; 0: there is no end of data */
+        uint64_t agreed;   /* with RECOVER_TRUNCATE: the end of data may be made here or behind, not before */
         bool at_end;       /* the tape is there, for sure */
         bool open_tail;    /* no filemark is right before it, though one has to be */
         const struct volume_check_options
@@ -141,11 +144,13 @@ int reel_find_index(Volume *v, Tree **tree, char why[static VOLUME_WHY_MAX]);
 int volume_load(Tape *tape, bool read_only, enum volume_hint hint, Volume **ret, Tree **tree,
         char why[static VOLUME_WHY_MAX]);
 
-/* The same, but of a volume without a valid index what is known is returned as well, beside -EUCLEAN, with an
- * empty tree: what follows the labels can be recovered. *ret and *tree are NULL if there is nothing. */
+/* The same, but of a volume without a valid index, or where none can be searched for, what is known is
+ * returned as well, beside -EUCLEAN, -EIO or -ENODATA, with an empty tree: what follows the labels can be
+ * recovered. *ret and *tree are NULL if there is nothing. */
 int volume_load_any(Tape *tape, bool read_only, enum volume_hint hint, Volume **ret, Tree **tree,
         char why[static VOLUME_WHY_MAX]);
-/* Its parts: a volume of which the labels are known, and its last index. volume_find_index may replace *v. */
+/* Its parts: a volume of which the labels are known, and its last index. volume_find_index may replace *v;
+ * both are NULL if there is nothing. */
 int volume_begin(Tape *tape, const struct label *label, uint64_t content, Volume **ret);
 int volume_find_index(Volume **v, bool read_only, Tree **tree, char why[static VOLUME_WHY_MAX]);
 /* What is left to do for a volume with an index in v and tree: names in the order of their data, room, and

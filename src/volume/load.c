@@ -21,8 +21,9 @@ struct link {
 struct load {
         Volume *v;
         Tree *tree;
-        char *why;       /* INDEX_WHY_MAX; empty if the newest one is no index, or torn */
-        uint64_t newest; /* where the one begins that is asked for */
+        char *why;        /* INDEX_WHY_MAX; empty if the newest one is no index, or torn */
+        uint64_t newest;  /* where the one begins that is asked for */
+        uint64_t reading; /* and the one that the tape is in */
         GArray *chain;
 };
 
@@ -31,6 +32,24 @@ static int damaged(struct load *l, const char *text)
         if (text != l->why)
                 g_strlcpy(l->why, text, INDEX_WHY_MAX);
         return -EUCLEAN;
+}
+
+/* Behind a beginning that is right. Returns error: what the drive could not read is told apart from what is
+ * wrong. */
+static int cut_short(struct load *l, int error)
+{
+        if (volume_is_damage(error))
+                damaged(l, "it cannot be read to its end");
+        return error;
+}
+
+static int note_unread(struct load *l, int error)
+{
+        Volume *v = l->v;
+        if (!v->unread)
+                v->unread = g_array_new(FALSE, FALSE, sizeof(uint64_t));
+        g_array_append_val(v->unread, l->reading);
+        return error;
 }
 
 /* One block of the segment into buf. *length 0: its filemark, which is passed. -EUCLEAN: neither. */
@@ -90,9 +109,7 @@ static int parse_blocks(struct load *l, IndexReader *reader, size_t length, uint
         memcpy(index_feed_room(feed), l->v->buf, length);
         int error = feed_blocks(l, feed, length, bytes);
         r = index_feed_end(feed);
-        if (r == 0 && error < 0) /* the tape's, behind a beginning that is right */
-                return volume_is_damage(error) ? damaged(l, "it cannot be read to its end") : error;
-        return r;
+        return r == 0 && error < 0 ? cut_short(l, error) : r;
 }
 
 /* What the document says of itself against where and how it was found. */
@@ -188,7 +205,7 @@ static int read_link(struct load *l, struct link *k, size_t length)
                         r = -EUCLEAN;
         } while (r == 0 && length > 0 && k->data->len + length <= LINK_KEPT);
         if (r < 0)
-                return volume_is_damage(r) ? damaged(l, "it cannot be read to its end") : r;
+                return cut_short(l, r);
         uint64_t generation = k->head.generation;
         r = index_read_head((const char *)k->data->data, k->data->len, &k->head, l->why);
         if (r == -EAGAIN && k->start == l->newest) {
@@ -210,7 +227,7 @@ static int go_to_base(struct load *l, const struct link *k, uint64_t *start)
         uint64_t base = k->head.previous_incremental ? k->head.previous_incremental : k->head.previous_block;
         if (base < l->v->content || base >= k->start || l->chain->len == CHAIN_MAX)
                 return damaged(l, "what it builds on is not before it");
-        *start = base;
+        *start = l->reading = base;
         return tape_locate(l->v->tape, base);
 }
 
@@ -240,6 +257,7 @@ static int apply_link(struct load *l, struct link *k)
 {
         size_t length = 0;
         struct index_head head;
+        l->reading = k->start;
         if (k->data)
                 return load_document(l, k->start, &k->head, k->data, 0);
         int r = tape_locate(l->v->tape, k->start);
@@ -260,7 +278,11 @@ static int load_chain(struct load *l, uint64_t start, uint64_t *generation)
                 r = apply_link(l, &g_array_index(l->chain, struct link, i));
         if (r == 0)
                 l->v->chain.n = l->chain->len;
-        return r;
+        if (r == -EUCLEAN || !volume_is_damage(r))
+                return r;
+        if (*generation > 0 && !l->why[0])
+                damaged(l, "the index that it builds on cannot be read");
+        return note_unread(l, r);
 }
 
 int volume_read_head(Volume *v, uint64_t start, struct index_head *head)
@@ -292,7 +314,7 @@ bool volume_is_damage(int error)
 int volume_load_index(
         Volume *v, uint64_t start, Tree **tree, uint64_t *generation, char why[static INDEX_WHY_MAX])
 {
-        struct load l = { .v = v, .tree = tree_new(), .why = why, .newest = start };
+        struct load l = { .v = v, .tree = tree_new(), .why = why, .newest = start, .reading = start };
         l.chain = g_array_new(FALSE, FALSE, sizeof(struct link));
         g_array_set_clear_func(l.chain, clear_link);
         why[0] = '\0';

@@ -73,6 +73,8 @@ static int begin_again(Volume **v)
                 (*v)->data_end = old->data_end;
                 (*v)->early_warning = old->early_warning;
                 (*v)->keyless = old->keyless;
+                (*v)->searched = old->searched;
+                (*v)->unread = g_steal_pointer(&old->unread);
         }
         volume_close(old);
         return r;
@@ -81,10 +83,12 @@ static int begin_again(Volume **v)
 int volume_find_index(Volume **v, bool read_only, Tree **tree, char why[static VOLUME_WHY_MAX])
 {
         int r = (*v)->profile->find_index(*v, tree, why);
-        if (r == -EUCLEAN && begin_again(v) == 0)
+        if (volume_is_damage(r) && begin_again(v) == 0)
                 *tree = tree_new();
         if (r == 0 || *tree)
                 volume_finish_load(*v, *tree, read_only);
+        else
+                volume_close(g_steal_pointer(v));
         return r;
 }
 

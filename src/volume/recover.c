@@ -29,6 +29,21 @@ static int on_member(void *ctx, const struct found *f, const struct pack_member 
         return recover_member(ctx, f, m, offset);
 }
 
+static bool was_unread(const Volume *v, uint64_t object)
+{
+        for (guint i = 0; v->unread && i < v->unread->len; i++)
+                if (g_array_index(v->unread, uint64_t, i) == object)
+                        return true;
+        return false;
+}
+
+/* The search should have come upon it, or could not read it. */
+static bool is_missed(const Volume *v, const struct found *f)
+{
+        return f->kind == SEGMENT_INDEX && !f->damaged &&
+                (was_unread(v, f->first_block) || (f->ended && f->first_block > v->searched));
+}
+
 static int on_segment(void *ctx, const struct found *f)
 {
         struct recovery *r = ctx;
@@ -38,6 +53,8 @@ static int on_segment(void *ctx, const struct found *f)
         own.understood &= error == 0;
         if (error < 0 && error != -EUCLEAN)
                 return error;
+        if (is_missed(r->v, f))
+                r->missed = f->first_block;
         r->generation = MAX(r->generation, f->generation);
         r->counts.packs += f->kind == SEGMENT_PACK;
         r->counts.indexes += f->kind == SEGMENT_INDEX;
@@ -188,25 +205,31 @@ static void reopen(struct recovery *r, const struct scan_result *result)
 }
 
 /* An index may be where the tape cannot be read, and what another one appended says would take its place. */
-static int stay_read_only(Volume *v, const struct scan_result *result)
+static int stay_read_only(struct recovery *r, const struct scan_result *result)
 {
         {
-                autounlock Volume *locked = volume_lock(v);
-                v->info.read_only_reason[0] = '\0';
+                autounlock Volume *locked = volume_lock(r->v);
+                r->v->info.read_only_reason[0] = '\0';
         }
-        g_autofree char *text = g_strdup_printf(
-                "the volume was not closed, and object %" PRIu64
-                " behind its last index cannot be read; it is read-only, with what could be recovered: clean "
-                "the drive and mount again, or copy off what you need",
-                result->doubtful ?: result->end);
-        volume_set_read_only(v, text);
+        const char *format = r->missed ? "the index at object %" PRIu64
+                                         " could not be read at first, and now can; nothing was written, "
+                                         "and what it names is not there: mount again, and if that is said "
+                                         "once more, clean the drive"
+                                       : "the volume was not closed, and object %" PRIu64
+                                         " behind its last index cannot be read; it is read-only, with what "
+                                         "could be recovered: clean "
+                                         "the drive and mount again, or copy off what you need";
+        g_autofree char *text = g_strdup_printf(format, r->missed ?: result->doubtful ?: result->end);
+        volume_set_read_only(r->v, text);
         return 0;
 }
 
 static bool may_append(const struct recovery *r, const struct scan_result *result)
 {
+        if (r->missed > 0)
+                return false;
         if (r->v->data_end == 0)
-                return r->how & RECOVER_TRUNCATE;
+                return r->how & RECOVER_TRUNCATE && result->end >= r->v->agreed;
         return result->end == r->v->data_end && !result->stopped &&
                 (result->doubtful == 0 || r->how & RECOVER_DOUBTFUL);
 }
@@ -226,6 +249,15 @@ static int make_end(struct recovery *r)
         return error;
 }
 
+/* What the index that was loaded builds on has been read since. */
+static void note_missed(struct recovery *r)
+{
+        const GArray *unread = r->v->unread;
+        for (guint i = 0; unread && i < unread->len; i++)
+                if (g_array_index(unread, uint64_t, i) < r->v->end)
+                        r->missed = g_array_index(unread, uint64_t, i);
+}
+
 static int roll_forward(struct recovery *r, const struct volume_progress *progress)
 {
         Volume *v = r->v;
@@ -238,6 +270,7 @@ static int roll_forward(struct recovery *r, const struct volume_progress *progre
                 .read_max = SCAN_READ_MAX,
                 .patient = r->how & RECOVER_PATIENT };
         struct scan_result result;
+        note_missed(r);
         int error = scan_segments(v, &range, &visitor, v->check ? NULL : progress, &result);
         if (error == 0)
                 error = add_segments(r, &result);
@@ -249,10 +282,14 @@ static int roll_forward(struct recovery *r, const struct volume_progress *progre
                 return error;
         volume_sort_tree(v, r->tree);
         tell(r);
+        if (r->how & RECOVER_LOOK && r->missed)
+                log_warning("%s: the index at object %" PRIu64
+                            " could not be read at first, and now can: another try has what it names",
+                        tape_address(v->tape), r->missed);
         if (r->how & RECOVER_LOOK)
                 return 0;
         if (!may_append(r, &result))
-                return stay_read_only(v, &result);
+                return stay_read_only(r, &result);
         reopen(r, &result);
         /* When that fails the volume is read-only, and says why; what was recovered can be read. */
         if (make_end(r) == 0 && end_tail(v) == 0)

@@ -11,6 +11,8 @@ struct recovery {
         uint64_t known;      /* the highest fileuid that the last index can have */
         unsigned how;        /* enum recover_how */
         uint64_t generation; /* the highest seen */
+        uint64_t missed; /* object of an index that could not be read when the last one was searched for, and
+                            now can; 0: none */
         struct found *found; /* in the order of the tape */
         size_t n, allocated;
         struct pending {

@@ -98,8 +98,17 @@ static int may_overwrite(struct check *c, bool *may)
                 object, b.readable);
         if (!o->agree || !o->agree(o->ctx, text))
                 return log_error(0, "%s: nothing was written", address);
-        *may = true;
-        return b.readable > 0 ? look_behind(&b, object, true) : 0;
+        uint64_t readable = b.readable;
+        if (o->save)
+                r = look_behind(&b, object, true);
+        if (r == 0 && b.readable < readable)
+                return log_error(0,
+                        "%s: blocks behind object %" PRIu64
+                        " could be read, and not once more; nothing was written: clean the drive",
+                        address, object);
+        c->v->agreed = object;
+        *may = r == 0;
+        return r;
 }
 
 /* ---- */

@@ -2,6 +2,7 @@
 /* Volumes that were not closed, mounted again: what is behind the last index comes back, with its names or in
  * lost+found, and nothing of it is overwritten. */
 #include <reelfs/acl.h>
+#include <reelfs/fault.h>
 
 #include "../../src/volume/scan.h"
 #include "recover-rig.h"
@@ -348,6 +349,60 @@ static void test_unreadable_index(void)
         }
 }
 
+/* A mount, or a repair, of a tape that is sound in a drive that fails by these rules. */
+static void try_with(struct rig *r, const char *rules, bool repair)
+{
+        Transport *t;
+        const struct volume_check_options options = { .repair = true, .deep = true };
+        struct volume_check_result result;
+        rig_unload(r);
+        g_assert_cmpint(virtual_open(r->path, false, &t), ==, 0);
+        g_assert_cmpint(fault_wrap(t, rules, "rules", &t), ==, 0);
+        g_assert_cmpint(tape_open(t, "test", &r->tape), ==, 0);
+        if (repair)
+                volume_check_with(r->tape, &options, &result);
+        else
+                volume_open(r->tape, false, &r->v, &r->tree);
+        rig_unload(r);
+        rig_load(r);
+        catch_messages();
+}
+
+/* A full index of them is large enough for incremental ones to follow. */
+static void make_many_files(struct rig *r)
+{
+        for (int i = 0; i < 1500; i++) {
+                g_autofree char *name = g_strdup_printf("file with a name of some length %d", i);
+                make_file(r->tree, TREE_ROOT, name);
+        }
+}
+
+/* One read fails, or a few in a row: no index that is there gives way to an older one. */
+static void test_fails_once(void)
+{
+        for (unsigned i = 0; i < 2 * 3 * 24; i++) {
+                unsigned times = 1 + i / 2 % 3;
+                struct rig r;
+                struct tree_attr a;
+                g_autofree char *rules =
+                        g_strdup_printf("opcode=08 after=%u count=%u sense=3/11/00", i / 6, times);
+                start(&r, &without_memory);
+                make_many_files(&r);
+                g_assert_cmpint(rig_commit(&r), ==, 0);
+                rig_write(&r, "large", 3 * RIG_BLOCK, 5);
+                g_assert_cmpint(rig_commit(&r), ==, 0);
+                g_assert_cmpint(tree_rename(r.tree, TREE_ROOT, "old", TREE_ROOT, "moved", 0, 1), ==, 0);
+                g_assert_cmpint(rig_commit(&r), ==, 0);
+                try_with(&r, rules, i % 2);
+                rig_mount(&r);
+                verify(&r, "moved", 1000, 1);
+                verify(&r, "large", 3 * RIG_BLOCK, 5);
+                g_assert_cmpint(tree_resolve(r.tree, "old", &a), ==, -ENOENT);
+                g_assert_false(volume_is_read_only(r.v));
+                rig_clear(&r);
+        }
+}
+
 /* No room for the index: what was found can be read. */
 static void test_no_index(void)
 {
@@ -412,6 +467,7 @@ int main(int argc, char **argv)
         g_test_add_func("/volume-recover/read-only", test_read_only);
         g_test_add_func("/volume-recover/unreadable", test_unreadable);
         g_test_add_func("/volume-recover/unreadable-index", test_unreadable_index);
+        g_test_add_func("/volume-recover/fails-once", test_fails_once);
         g_test_add_func("/volume-recover/no-index", test_no_index);
         g_test_add_func("/volume-recover/progress", test_progress);
         return g_test_run();
