@@ -199,6 +199,7 @@ struct Sched {
         bool sync_now; /* somebody waits for a commit that may not be put off */
         uint64_t sequence;
         unsigned waiters;
+        int64_t refused_at; /* monotonic ns: when a parked writer, who comes again, last found no room */
 
         struct {
                 SchedFile *owner;
