@@ -163,6 +163,31 @@ static void test_overwritten(struct fixture *fx, const void *data)
         sched_release(f);
 }
 
+/* What could not be read while the drive failed is tried again as soon as it works. */
+static void test_read_again(struct fixture *fx, const void *data)
+{
+        g_autofree uint8_t *content = g_malloc(SIZE);
+        pattern(content, SIZE, 1);
+        new_file(fx, "f");
+        SchedFile *f = open_name(fx, "f");
+        g_assert_cmpint(write_at(f, 0, content, SIZE), ==, 0);
+        sched_release(f);
+        remount_with(fx, "opcode=08,0a count=all sense=4/44/00");
+        f = open_name(fx, "f");
+        fail(fx, true);
+        assert_lost(f, 0, PART, true);
+        new_file(fx, "g");
+        SchedFile *g = open_name(fx, "g");
+        g_assert_cmpint(write_at(g, 0, content, PART), ==, 0);
+        g_assert_cmpint(sync_all(fx->sched, g), <, 0);
+        sched_release(g);
+        fail(fx, false);
+        g_assert_cmpint(tree_unlink(fx->tree, TREE_ROOT, "g", now_ns()), ==, 0);
+        g_assert_cmpint(resume(fx), ==, 0);
+        assert_content(f, content, SIZE);
+        sched_release(f);
+}
+
 int main(int argc, char **argv)
 {
         static const struct virtual_cartridge small = { .capacity = 24 << 20, .early_warning = 4 << 20 };
@@ -170,5 +195,6 @@ int main(int argc, char **argv)
 #define ADD(name, data, test) g_test_add("/sched-loss/" name, struct fixture, data, set_up, test, tear_down)
         ADD("asked-for-room", &small, test_asked_for_room);
         ADD("overwritten", NULL, test_overwritten);
+        ADD("read-again", NULL, test_read_again);
         return g_test_run();
 }
