@@ -20,6 +20,9 @@ typedef struct Volume Volume;
 /* Ids from here on are not of segments: extents with these name data that has no segment yet. An index leaves
  * them out, as with segments that are not written. */
 #define VOLUME_STAGED (UINT64_C(1) << 62)
+/* No segment either: extents with this id name bytes that an earlier mount has lost, so that they do not read
+ * as zeros. What else the file has is good. */
+#define VOLUME_GONE (VOLUME_STAGED - 1)
 
 enum segment_kind { SEGMENT_FILE, SEGMENT_PACK, SEGMENT_INDEX };
 enum segment_state {
@@ -174,7 +177,7 @@ int volume_read_next(Volume *v, uint64_t id, struct segment *next);
 /* (drive) Writes an index of tree as a segment of its own and flushes; all written segments are synced then.
  * It is incremental, unless too much has changed since the last full one; force: a full one in any case.
  * Extents in segments not yet written are left out, and a file's length ends before the first of them; of a
- * lost segment, what its length covers stays. The tree is locked while a full one is written, and while an
+ * lost segment, what its length covers stays, and what is behind in the file. The tree is locked while a full one is written, and while an
  * incremental one is made. No segment may be half written. progress (may be NULL) is told names written so
  * far and in all. Without changes since the last index it does nothing but flush, unless force. */
 int volume_commit(Volume *v, Tree *tree, bool force, const struct volume_progress *progress);
@@ -187,7 +190,7 @@ bool volume_is_dirty(Volume *v, Tree *tree);
  * read-only. -ENOSPC: the tape is full. */
 #define VOLUME_WHY_MAX 600
 int volume_resume(Volume *v, char why[static VOLUME_WHY_MAX]);
-/* The attribute of a file that was longer: how much of it is on the tape. */
+/* The attribute of a file that has lost bytes: how many, or how much of it is on the tape. */
 #define VOLUME_LOST_XATTR "user.reelfs-lost"
 /* Whether some of these bytes of a segment were lost when a write failed. */
 bool volume_has_lost(Volume *v, uint64_t id, uint64_t offset, uint64_t length);

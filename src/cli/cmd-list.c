@@ -113,6 +113,11 @@ static void json_extent(struct json *j, Volume *volume, const struct tree_extent
         json_begin(j, NULL, '{');
         json_uint(j, "offset", e->file_offset);
         json_uint(j, "length", e->length);
+        if (e->segment == VOLUME_GONE) {
+                json_bool(j, "lost", true);
+                json_end(j, '}');
+                return;
+        }
         json_uint(j, "segment", e->segment);
         json_uint(j, "segment_offset", e->offset);
         json_uint(j, "filemark", s.filemark);

@@ -78,6 +78,10 @@ static void print_flaw(const struct flaw *f)
         g_autofree char *path = format_name(f->path);
         if (f->differs)
                 printf("%s: is not what was written\n", path);
+        else if (f->object == 0)
+                printf("%s: bytes %" PRIu64 " to %" PRIu64 " are missing (%" PRIu64
+                       " bytes, lost when they were to be written)\n",
+                        path, f->offset, f->offset + f->bytes - 1, f->bytes);
         else
                 printf("%s: bytes %" PRIu64 " to %" PRIu64 " are missing (%" PRIu64
                        " bytes, at object %" PRIu64 " of the tape)\n",

@@ -21,6 +21,7 @@
 #define DIRECT_IO_ALLOW_MMAP (1U << (36 - 32))
 /* In fuse_file_info.fh, beside the address of a SchedFile. */
 #define GOES_AROUND ((uint64_t)1)
+#define WRITES ((uint64_t)2)
 /* rsync: .NAME.XXXXXX */
 #define RSYNC_SUFFIX 6
 
@@ -88,15 +89,21 @@ void direct_open(
 {
         fi->direct_io = goes_around(fe, fi->flags, created);
         fi->keep_cache = !fi->direct_io && frontend_keep_cache(fe, ino);
-        fi->fh = (uintptr_t)f | (fi->direct_io ? GOES_AROUND : 0);
+        fi->fh = (uintptr_t)f | (fi->direct_io ? GOES_AROUND : 0) |
+                ((fi->flags & O_ACCMODE) != O_RDONLY ? WRITES : 0);
 }
 
 SchedFile *direct_file(const struct fuse_file_info *fi)
 {
-        return (SchedFile *)(uintptr_t)(fi->fh & ~GOES_AROUND);
+        return (SchedFile *)(uintptr_t)(fi->fh & ~(GOES_AROUND | WRITES));
 }
 
 bool direct_is(const struct fuse_file_info *fi)
 {
         return fi->fh & GOES_AROUND;
+}
+
+bool direct_writes(const struct fuse_file_info *fi)
+{
+        return fi->fh & WRITES;
 }

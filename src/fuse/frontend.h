@@ -61,6 +61,8 @@ void direct_open(
 SchedFile *direct_file(const struct fuse_file_info *fi);
 /* Whether it was opened to go around. */
 bool direct_is(const struct fuse_file_info *fi);
+/* Whether it was opened to be written. */
+bool direct_writes(const struct fuse_file_info *fi);
 
 /* privileges.c: before bytes of a file are written around the kernel's pages. bits: its set-user-ID and
  * set-group-ID, too. 0 or -errno. */

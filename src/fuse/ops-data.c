@@ -138,9 +138,10 @@ static void op_write_buf(
                 fuse_reply_write(req, done);
 }
 
+/* A loss is told once: not to readers, who may come first and take no heed. */
 static void op_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
-        fuse_reply_err(req, -sched_flush(direct_file(fi)));
+        fuse_reply_err(req, direct_writes(fi) ? -sched_flush(direct_file(fi)) : 0);
 }
 
 static void sync_done(void *ctx, int error)

@@ -228,12 +228,18 @@ static int load(struct restore *r, guint i, uint64_t offset, uint64_t *bad)
 static void tell_bad(struct restore *r, const struct piece *p, uint64_t done, uint64_t size)
 {
         struct segment s = { 0 };
-        volume_segment_get(r->plan.volume, p->segment, &s);
+        bool gone = p->segment == VOLUME_GONE,
+             there = volume_segment_get(r->plan.volume, p->segment, &s) == 0;
         g_autofree char *path = plan_path(&r->plan, p->node);
         struct restore_bad bad = { path, false, p->file_offset + done, size, s.filemark,
-                s.first_block + (p->offset + done) / r->block_length };
+                there ? s.first_block + (p->offset + done) / r->block_length : 0 };
         r->progress.missing += size;
-        if (!r->options->salvage)
+        if (gone && !r->options->salvage)
+                log_message(LOG_ERR, 0,
+                        "%s: bytes %" PRIu64 " to %" PRIu64
+                        " were lost when they were to be written: they are not on the tape",
+                        path, bad.offset, bad.offset + size - 1);
+        else if (!r->options->salvage)
                 log_message(LOG_ERR, 0,
                         "%s: bytes %" PRIu64 " to %" PRIu64 ", at object %" PRIu64
                         " of the tape, cannot be read: the tape is bad there, or the drive's heads are dirty",

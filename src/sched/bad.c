@@ -4,6 +4,7 @@
  * through it who wants what lies behind, and it is told once which file it is of. Drive thread; Sched.lock
  * held unless said otherwise. */
 #include <inttypes.h>
+#include <string.h>
 
 #include <reelfs/log.h>
 #include <reelfs/util.h>
@@ -49,6 +50,12 @@ void bad_forget(Sched *s, uint64_t object)
         struct bad_block *b = find(s, object);
         if (b)
                 b->object = 0;
+}
+
+void bad_forget_all(Sched *s)
+{
+        memset(s->bad.blocks, 0, sizeof(s->bad.blocks));
+        g_hash_table_remove_all(s->bad.told);
 }
 
 bool bad_is_refused(Sched *s, uint64_t object)

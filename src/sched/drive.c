@@ -31,6 +31,7 @@ static void drive_broken(Sched *s, int error)
         s->error = s->error ?: error;
         s->salvage |= !s->broken;
         s->broken = s->losses = true;
+        s->tape_segment = 0; /* it has ended where the write failed */
         pthread_cond_broadcast(&s->room);
 }
 

@@ -71,6 +71,7 @@ void loss_forgive(Sched *s)
                 ((SchedFile *)l->data)->failed = false;
         s->error = 0;
         s->broken = false;
+        bad_forget_all(s);
 }
 
 struct count {

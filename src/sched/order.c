@@ -135,7 +135,7 @@ bool order_may_write(Sched *s, bool commit, int64_t now, int64_t *deadline)
                 return s->reads.length == 0 || now < end;
         int64_t until =
                 s->reads.length > 0 ? INT64_MAX : MAX(s->read_at + PAUSE_WRITE_NS, expected_until(r, NULL));
-        if (commit || s->waiters > 0)
+        if (commit || s->waiters > 0 || now - s->refused_at < WAIT_NS)
                 until = MIN(until, end);
         if (now > until)
                 return true;

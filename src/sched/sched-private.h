@@ -199,6 +199,7 @@ struct Sched {
         bool sync_now; /* somebody waits for a commit that may not be put off */
         uint64_t sequence;
         unsigned waiters;
+        int64_t refused_at; /* monotonic ns: when a parked writer, who comes again, last found no room */
 
         struct {
                 SchedFile *owner;
@@ -404,6 +405,7 @@ void bad_init(Sched *s);
 void bad_clear(Sched *s);
 void bad_note(Sched *s, uint64_t object); /* it could not be read */
 void bad_forget(Sched *s, uint64_t object);
+void bad_forget_all(Sched *s); /* it may have been the drive */
 /* It is not worth being tried again yet. */
 bool bad_is_refused(Sched *s, uint64_t object);
 /* The first one from from on, before end; else end. */

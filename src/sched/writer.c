@@ -327,8 +327,10 @@ static int wait_for(SchedFile *f, enum verdict what, const struct sched_source *
                 claim_stream(f);
         if (s->stream.owner == f)
                 s->stream.starved = true;
-        if (source->wait == SCHED_NO_WAIT || s->waiters >= s->options.max_waiters)
+        if (source->wait == SCHED_NO_WAIT || s->waiters >= s->options.max_waiters) {
+                s->refused_at = monotonic_ns();
                 return -EAGAIN;
+        }
         if (source->waits)
                 source->waits(source->ctx);
         s->waiters++;

@@ -43,7 +43,8 @@ static void place_extent(void *ctx, const struct tree_extent *e, struct index_pl
                 v->left_out = true;
                 return;
         }
-        if (volume_segment_get(v, e->segment, &s) < 0)
+        place->gone = e->segment == VOLUME_GONE;
+        if (place->gone || volume_segment_get(v, e->segment, &s) < 0)
                 return;
         if (s.state == SEGMENT_QUEUED) {
                 v->left_out = true;

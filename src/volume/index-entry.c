@@ -73,7 +73,37 @@ static void *grow(void *array, size_t n, size_t *max, size_t size)
         return bigger;
 }
 
+static int add_extent(struct entry_loader *l, const struct tree_extent *e)
+{
+        struct tree_extent *extents = grow(l->extents, l->n_extents, &l->max_extents, sizeof(*extents));
+        if (!extents)
+                return out_of_memory(l);
+        l->extents = extents;
+        extents[l->n_extents++] = *e;
+        return 0;
+}
+
 /* ---- Extended attributes */
+
+/* Lines "OFFSET LENGTH". */
+static int take_gone(struct entry_loader *l, const char *text, size_t size)
+{
+        for (const char *end = text + size; text < end;) {
+                const char *line = memchr(text, '\n', (size_t)(end - text)) ?: end,
+                           *space = memchr(text, ' ', (size_t)(line - text)) ?: line;
+                struct tree_extent e = { .segment = VOLUME_GONE };
+                if (text_to_number(text, (size_t)(space - text), &e.file_offset) < 0 ||
+                        text_to_number(space, (size_t)(line - space), &e.length) < 0 || e.length == 0)
+                        return entry_fail(
+                                l, -EUCLEAN, "the attribute " KEY_GONE " of %s is not valid", entry_name(l));
+                e.offset = e.file_offset;
+                int r = add_extent(l, &e);
+                if (r < 0)
+                        return r;
+                text = line + 1;
+        }
+        return 0;
+}
 
 static int take_internal(struct entry_loader *l, const char *key, const char *value, size_t size)
 {
@@ -83,6 +113,8 @@ static int take_internal(struct entry_loader *l, const char *key, const char *va
         } else if (strcmp(key, KEY_DEFAULTS) == 0 && l->is_root) {
                 if (posix_defaults_from_text(value, size, &l->defaults) < 0)
                         return entry_fail(l, -EUCLEAN, "the attribute " KEY_DEFAULTS " is not valid");
+        } else if (strcmp(key, KEY_GONE) == 0 && !l->is_directory) {
+                return take_gone(l, value, size);
         }
         return 0;
 }
@@ -147,12 +179,7 @@ int entry_add_extent(struct entry_loader *l, const struct entry_extent *e)
                 return entry_fail(l, -EUCLEAN,
                         "an extent of %s at block %" G_GUINT64_FORMAT " does not lie within its segment",
                         entry_name(l), e->block);
-        struct tree_extent *extents = grow(l->extents, l->n_extents, &l->max_extents, sizeof(*extents));
-        if (!extents)
-                return out_of_memory(l);
-        l->extents = extents;
-        extents[l->n_extents++] = (struct tree_extent){ e->file_offset, e->bytes, s->id, offset };
-        return 0;
+        return add_extent(l, &(struct tree_extent){ e->file_offset, e->bytes, s->id, offset });
 }
 
 static int compare_extents(const void *a, const void *b)
@@ -168,14 +195,23 @@ static int check_extents(struct entry_loader *l)
         if (l->n_extents > 1)
                 qsort(l->extents, l->n_extents, sizeof(*l->extents), compare_extents);
         uint64_t end = 0;
+        size_t n = 0;
         for (size_t i = 0; i < l->n_extents; i++) {
-                const struct tree_extent *e = &l->extents[i];
+                const struct tree_extent *e = &l->extents[i], *before = n > 0 ? &l->extents[n - 1] : NULL;
                 if (e->file_offset < end)
                         return entry_fail(l, -EUCLEAN, "extents of %s overlap", entry_name(l));
                 if (e->file_offset > l->length || e->length > l->length - e->file_offset)
                         return entry_fail(l, -EUCLEAN, "%s is shorter than its extents", entry_name(l));
+                /* Joined as the tree does it, or same_extents would not know a file again. */
+                bool joins = before && e->file_offset == end && e->segment == before->segment &&
+                        e->offset == before->offset + before->length;
                 end = e->file_offset + e->length;
+                if (joins)
+                        l->extents[n - 1].length += e->length;
+                else
+                        l->extents[n++] = *e;
         }
+        l->n_extents = n;
         return 0;
 }
 
@@ -294,11 +330,11 @@ int entry_end(struct entry_loader *l, uint64_t parent, uint64_t *ino)
                 .backup_time = l->backup_time,
                 .readonly = l->readonly,
                 .target = l->target,
-                .extents = l->extents,
-                .n_extents = l->n_extents,
         };
         uint64_t link = 0;
         int r = check_entry(l);
+        entry.extents = l->extents;
+        entry.n_extents = l->n_extents;
         if (r == 0)
                 r = take_posix(l, &entry, &link);
         if (r < 0)

@@ -13,6 +13,7 @@
 #define PROGRESS_NAMES 1024 /* between two reports */
 #define LOSSES_TOLD 100
 #define SAMPLE_NAMES 10000 /* that choose the defaults */
+#define GONE_MAX 524288    /* bytes of a value that lists what is lost */
 
 struct writer {
         const struct index_source *source;
@@ -24,8 +25,11 @@ struct writer {
         unsigned told;                    /* losses */
         const struct tree_extent *placed; /* of which place is */
         struct index_place place;
-        bool partial;   /* the entry being written has its first part only */
-        char loss[160]; /* what the entry being written has lost; empty: nothing */
+        /* Of the entry being written: */
+        bool partial;   /* the tape has a part of it only */
+        bool waits;     /* the rest may still come */
+        char loss[160]; /* what it has lost in this mount, for people; empty: nothing */
+        GString *gone;  /* the ranges that are lost, with others behind them */
 };
 
 /* ---- Elements. The full form has each on a line of its own. */
@@ -226,6 +230,16 @@ static void write_root_xattrs(struct writer *w)
         write_segments(w);
 }
 
+/* What of the file is lost; as several values where one would be too long for who reads it. */
+static void write_gone(struct writer *w)
+{
+        for (const char *text = w->gone->str, *end = text + w->gone->len; text < end;) {
+                const char *line = end - text > GONE_MAX ? memrchr(text, '\n', GONE_MAX) + 1 : end;
+                write_xattr(w, KEY_GONE, text, (size_t)(line - text));
+                text = line;
+        }
+}
+
 static int write_xattrs(struct writer *w, const struct tree_entry *entry, bool root)
 {
         if (root)
@@ -233,6 +247,7 @@ static int write_xattrs(struct writer *w, const struct tree_entry *entry, bool r
         write_posix(w, entry);
         if (w->loss[0])
                 write_xattr(w, KEY_LOST, w->loss, strlen(w->loss));
+        write_gone(w);
         int r = tree_visit_xattrs(w->source->tree, entry, on_xattr, w);
         if (w->in_xattrs)
                 close_tag(w, TAG("extendedattributes"));
@@ -251,39 +266,83 @@ static const struct index_place *find_place(struct writer *w, const struct tree_
         return &w->place;
 }
 
-/* A write failed. What is cut off here is gone when the volume is mounted again, but that it was there stays
- * known. */
-static void tell_loss(struct writer *w, const struct tree_entry *entry, uint64_t kept, bool told)
+/* What a file has lost. */
+struct loss {
+        uint64_t bytes, first; /* all; where they begin */
+        bool news, told;       /* in this mount; and that was said before */
+};
+
+/* A write failed. Where the file is cut, or what it lacks amid the rest, is gone when the volume is mounted
+ * again, but that it was there stays known. */
+static void tell_loss(
+        struct writer *w, const struct tree_entry *entry, uint64_t kept, const struct loss *loss)
 {
         char time[TIME_TEXT_LENGTH + 1];
+        bool cut = w->gone->len == 0;
         format_time_ns(w->source->head->update_time, time);
-        g_snprintf(w->loss, sizeof(w->loss),
-                "of %" G_GUINT64_FORMAT " bytes the first %" G_GUINT64_FORMAT " are on the tape",
-                entry->attr.size, kept);
+        if (cut)
+                g_snprintf(w->loss, sizeof(w->loss),
+                        "of %" G_GUINT64_FORMAT " bytes the first %" G_GUINT64_FORMAT " are on the tape",
+                        entry->attr.size, kept);
+        else
+                g_snprintf(w->loss, sizeof(w->loss),
+                        "of %" G_GUINT64_FORMAT " bytes %" G_GUINT64_FORMAT
+                        " are lost, the first one at %" G_GUINT64_FORMAT,
+                        entry->attr.size, loss->bytes, loss->first);
         w->result->lost++;
-        if (!told && w->told++ < LOSSES_TOLD)
-                log_warning("%s: %s, the others are lost", entry->name, w->loss);
+        if (!loss->told && w->told++ < LOSSES_TOLD)
+                log_warning("%s: %s%s", entry->name, w->loss, cut ? ", the others are lost" : "");
         g_strlcat(w->loss, "; a write failed before ", sizeof(w->loss));
         g_strlcat(w->loss, time, sizeof(w->loss));
 }
 
-/* The file's length, as far as the tape has it: up to the first extent that is not there whole. *n: extents
- * below it. */
+static void add_loss(
+        struct writer *w, struct loss *loss, const struct index_place *place, uint64_t from, uint64_t length)
+{
+        loss->first = loss->bytes > 0 ? loss->first : from;
+        loss->bytes += length;
+        loss->news |= place->lost;
+        loss->told &= place->told || place->gone;
+        g_string_append_printf(w->gone, "%" G_GUINT64_FORMAT " %" G_GUINT64_FORMAT "\n", from, length);
+}
+
+/* The file's length, as far as the tape has it: up to the first extent that may still come, and without what
+ * is lost at its end. What is lost before is listed in gone. *n: extents below it. */
 static uint64_t known_length(struct writer *w, const struct tree_entry *entry, size_t *n)
 {
-        for (*n = 0; *n < entry->n_extents; (*n)++) {
-                const struct tree_extent *e = &entry->extents[*n];
+        struct loss loss = { .told = true };
+        uint64_t length = entry->attr.size, cut = UINT64_MAX;
+        gsize listed = 0; /* of gone, what has something behind it */
+        *n = 0;
+        for (size_t i = 0; i < entry->n_extents && !w->waits; i++) {
+                const struct tree_extent *e = &entry->extents[i];
                 const struct index_place *place = find_place(w, e);
-                if (place->usable >= e->length)
+                uint64_t good = MIN(place->usable, e->length);
+                if (good > 0 || place->gone) {
+                        listed = w->gone->len;
+                        cut = UINT64_MAX;
+                }
+                if (good > 0)
+                        *n = i + 1;
+                if (good == e->length)
                         continue;
-                w->result->cut++;
-                if (place->lost)
-                        tell_loss(w, entry, e->file_offset + place->usable, place->told);
-                if (place->usable > 0)
-                        (*n)++;
-                return e->file_offset + place->usable;
+                w->waits = !place->lost && !place->gone;
+                if (w->waits)
+                        length = e->file_offset + good;
+                else
+                        add_loss(w, &loss, place, e->file_offset + good, e->length - good);
+                if (place->gone)
+                        listed = w->gone->len;
+                else
+                        cut = MIN(cut, e->file_offset + good);
         }
-        return entry->attr.size;
+        length = MIN(length, cut);
+        g_string_truncate(w->gone, listed);
+        w->partial = length != entry->attr.size || listed > 0;
+        w->result->cut += length != entry->attr.size || loss.news;
+        if (loss.news)
+                tell_loss(w, entry, length, &loss);
+        return length;
 }
 
 static void write_extents(struct writer *w, const struct tree_entry *entry, size_t n)
@@ -294,6 +353,8 @@ static void write_extents(struct writer *w, const struct tree_entry *entry, size
         for (size_t i = 0; i < n; i++) {
                 const struct tree_extent *e = &entry->extents[i];
                 const struct index_place *place = find_place(w, e);
+                if (place->usable == 0)
+                        continue;
                 open_tag(w, TAG("extent"));
                 if (e->file_offset > 0 || !w->source->compact)
                         element_number(w, TAG("fileoffset"), e->file_offset);
@@ -336,6 +397,14 @@ static void write_readonly(struct writer *w, const struct tree_entry *entry)
                 element_bool(w, TAG("readonly"), entry->readonly);
 }
 
+static void begin_entry(struct writer *w)
+{
+        w->partial = w->waits = false;
+        w->loss[0] = '\0';
+        g_string_truncate(w->gone, 0);
+        w->placed = NULL; /* an array of another file may have been there */
+}
+
 static int enter_directory(struct writer *w, const struct tree_entry *entry, bool changed)
 {
         bool root = entry->name[0] == '\0';
@@ -346,8 +415,7 @@ static int enter_directory(struct writer *w, const struct tree_entry *entry, boo
                 write_readonly(w, entry);
                 write_times(w, entry);
                 element_number(w, TAG("fileuid"), entry->fileuid);
-                w->loss[0] = '\0';
-                w->partial = false;
+                begin_entry(w);
                 r = write_xattrs(w, entry, root);
         }
         open_group(w, TAG("contents"));
@@ -358,12 +426,8 @@ static int enter_directory(struct writer *w, const struct tree_entry *entry, boo
 static int write_file(struct writer *w, const struct tree_entry *entry)
 {
         size_t n = 0;
-        w->loss[0] = '\0';
-        w->placed = NULL; /* an array of another file may have been there */
-        uint64_t cut = w->result->cut;
+        begin_entry(w);
         uint64_t length = S_ISREG(entry->attr.mode) ? known_length(w, entry, &n) : 0;
-        w->partial = S_ISREG(entry->attr.mode) && length != entry->attr.size;
-        bool more = w->result->cut > cut && !w->loss[0];
         open_group(w, TAG("file"));
         element_name(w, TAG("name"), entry->name);
         element_number(w, TAG("length"), length);
@@ -377,7 +441,7 @@ static int write_file(struct writer *w, const struct tree_entry *entry)
                 element_name(w, TAG("symlink"), entry->target);
         write_extents(w, entry, n);
         close_tag(w, TAG("file"));
-        return r < 0 ? r : more ? TREE_NOTE_AGAIN : 0;
+        return r < 0 ? r : w->waits ? TREE_NOTE_AGAIN : 0;
 }
 
 static int on_enter(void *ctx, const struct tree_entry *entry, bool changed)
@@ -486,7 +550,8 @@ int index_write(const struct index_source *source, struct output *out, struct in
         static const struct tree_change_visitor visitor = {
                 .enter = on_enter, .leave = on_leave, .gone = on_gone
         };
-        struct writer w = { .source = source, .out = out, .result = result };
+        g_autoptr(GString) gone = g_string_new(NULL);
+        struct writer w = { .source = source, .out = out, .result = result, .gone = gone };
         struct tree_counts counts;
         *result = (struct index_result){ 0 };
         tree_get_counts(source->tree, &counts);

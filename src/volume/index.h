@@ -50,6 +50,7 @@ struct index_place {
         uint64_t block, usable;
         uint32_t byte_offset;
         bool lost; /* what is not there will not come any more: a write failed */
+        bool gone; /* the same, of an earlier mount */
         bool told; /* and that was logged before */
 };
 

@@ -22,6 +22,7 @@ bool key_is_internal(const char *key);
 #define KEY_LOST "reelfs-lost"
 
 #define KEY_POSIX "reelfs.posix"
+#define KEY_GONE "reelfs.lost"
 #define KEY_LABEL "reelfs.label"
 #define KEY_DEFAULTS "reelfs.defaults"
 #define KEY_SEGMENTS "reelfs.segments"

@@ -139,6 +139,31 @@ rm -f "$mnt/closed"
 "$REELFS" unmount "$mnt"
 await_end 0
 
+note "a reader who closes the file first does not hear what its writer has to"
+mount_failing "opcode=0a sense=3/0c/00"
+python3 - "$mnt" <<'END' || fail "the writer was not told when it closed the file"
+import errno, os, sys, time
+path = sys.argv[1] + "/held"
+writer = os.open(path, os.O_WRONLY | os.O_CREAT)
+reader = os.open(path, os.O_RDONLY)
+os.write(writer, bytes(4 << 20))
+while os.getxattr(sys.argv[1], "user.reelfs.status.read_only") != b"1":
+    time.sleep(0.05)
+told = []
+for fd in reader, writer:
+    try:
+        os.close(fd)
+        told.append(0)
+    except OSError as e:
+        told.append(e.errno)
+sys.exit(told != [0, errno.EIO])
+END
+rm "$now"
+"$REELFS" resume "$mnt"
+rm "$mnt/held"
+"$REELFS" unmount "$mnt"
+await_end 0
+
 note "an index of what is good is written at once"
 mount_failing "opcode=0a after=5 sense=3/0c/00"
 loses_data

@@ -137,6 +137,12 @@ static const struct {
         { WITH_EXTENTS("1", "<extent><startblock>6</startblock></extent>"), "bytecount" },
         { WITH_EXTENTS("1", "<extent><startblock>6</startblock><startblock>6</startblock></extent>"),
                 "twice" },
+        { WITH_XATTR("reelfs.lost", "<value>cake</value>"), "reelfs.lost" },
+        { WITH_XATTR("reelfs.lost", "<value>5</value>"), "reelfs.lost" },
+        { WITH_XATTR("reelfs.lost", "<value>0 0</value>"), "reelfs.lost" },
+        { WITH_XATTR("reelfs.lost", "<value>0 1</value>"), "shorter than its extents" },
+        { WITH_XATTR("reelfs.lost", "<value>18446744073709551615 2</value>"), "shorter than its extents" },
+        { WITH_XATTR("reelfs.lost", "<value>18446744073709551616 2</value>"), "reelfs.lost" },
         { WITH_XATTR("reelfs.posix", "<value>mode=cake</value>"), "reelfs.posix" },
         { WITH_XATTR("reelfs.posix", "<value>mode=40755</value>"), "mode" },
         { WITH_XATTR("reelfs.posix", "<value>mode=120777</value>"), "mode" },
@@ -276,6 +282,39 @@ static void test_broken_links(void)
         }
 }
 
+#define LOST(name, uid, ranges)                                                            \
+        FILE_WITH(name, uid, "30",                                                         \
+                "<extendedattributes><xattr><key>reelfs.posix</key><value>link=4</value>"  \
+                "</xattr><xattr><key>reelfs.lost</key><value>" ranges "</value></xattr></" \
+                "extendedattributes>"                                                      \
+                "<extentinfo>" EXTENT("20", "6", "0", "10") "</extentinfo>")
+
+/* What a file has lost is no hole, and its names are those of one file all the same. */
+static void test_lost(void)
+{
+        static const char text[] = WITH_CONTENTS(
+                LOST("a", "4", "5 5\n10 3\n") LOST("b", "5", "10 3\n5 5") LOST("c", "6", "5 8"));
+        Tree *t;
+        struct tree_attr a, other;
+        g_autofree struct tree_extent *extents = NULL;
+        g_autofree char *why = NULL;
+        size_t n;
+        int r = decode(text, strlen(text), 0, &t, NULL, &why);
+        g_assert_cmpstr(why, ==, "");
+        g_assert_cmpint(r, ==, 0);
+        g_assert_cmpint(tree_resolve(t, "a", &a), ==, 0);
+        for (const char *name = "b"; name; name = *name == 'b' ? "c" : NULL) {
+                g_assert_cmpint(tree_resolve(t, name, &other), ==, 0);
+                g_assert_cmpuint(other.ino, ==, a.ino);
+        }
+        g_assert_cmpint(tree_extents(t, a.ino, &extents, &n), ==, 0);
+        g_assert_cmpuint(n, ==, 2);
+        g_assert_cmpuint(extents[0].segment, ==, VOLUME_GONE);
+        g_assert_cmpuint(extents[0].file_offset, ==, 5);
+        g_assert_cmpuint(extents[0].length, ==, 8);
+        tree_free(t);
+}
+
 int main(int argc, char **argv)
 {
         g_test_init(&argc, &argv, NULL);
@@ -285,5 +324,6 @@ int main(int argc, char **argv)
         g_test_add_func("/index-hostile/limits", test_limits);
         g_test_add_func("/index-hostile/other-forms", test_other_forms);
         g_test_add_func("/index-hostile/broken-links", test_broken_links);
+        g_test_add_func("/index-hostile/lost", test_lost);
         return g_test_run();
 }

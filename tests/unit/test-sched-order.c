@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What the scheduler does with the tape: how often it has to go elsewhere for reads, or stop for writes. */
+#include <stdatomic.h>
+
 #include "sched-fixture.h"
 
 #define FILE_SIZE ((size_t)6 << 20)
@@ -338,6 +340,68 @@ static void test_beside(struct fixture *fx, const void *data)
         g_assert_cmpuint(fx->compass.turns, <=, 40);
 }
 
+struct leaping {
+        struct fixture *fx;
+        unsigned number;
+        atomic_bool *end;
+};
+
+/* Reads here and there, what no slab has. */
+static void *leap(void *arg)
+{
+        const struct leaping *l = arg;
+        uint8_t buf[1000];
+        size_t got;
+        g_autofree char *name = g_strdup_printf("f%u", l->number);
+        SchedFile *f = open_name(l->fx, name);
+        for (uint32_t i = l->number; !atomic_load(l->end); i = i * 1664525 + 1013904223)
+                g_assert_cmpint(read_at(f, i % (FILE_SIZE - sizeof(buf)), buf, sizeof(buf), &got), ==, 0);
+        sched_release(f);
+        return NULL;
+}
+
+/* A writer without a thread that waits for it: how often he has to come again. */
+static unsigned write_again(SchedFile *f, uint64_t offset, size_t size)
+{
+        static uint8_t piece[100000];
+        unsigned refused = 0;
+        for (size_t left = size; left > 0 && refused < 20000;) {
+                struct bytes b = { piece };
+                struct sched_source source = { .fill = fill, .ctx = &b, .wait = SCHED_NO_WAIT };
+                size_t done;
+                int r = sched_write(f, offset, MIN(left, sizeof(piece)), &source, &done);
+                g_assert_true(r == 0 || r == -EAGAIN);
+                offset += done;
+                left -= done;
+                refused = done ? 0 : refused + 1;
+                if (!done)
+                        g_usleep(1000);
+        }
+        return refused;
+}
+
+/* He gets on beside readers who never pause. */
+static void test_parked(struct fixture *fx, const void *data)
+{
+        pthread_t threads[FILES];
+        struct leaping l[FILES];
+        atomic_bool end = false;
+        write_files(fx);
+        fx->faults = SLOW_LOCATE;
+        remount(fx);
+        new_file(fx, "parked");
+        for (unsigned i = 0; i < FILES; i++) {
+                l[i] = (struct leaping){ fx, i, &end };
+                g_assert_cmpint(pthread_create(&threads[i], NULL, leap, &l[i]), ==, 0);
+        }
+        SchedFile *f = open_name(fx, "parked");
+        g_assert_cmpuint(write_again(f, 0, 3 * POOL), ==, 0);
+        atomic_store(&end, true);
+        for (unsigned i = 0; i < FILES; i++)
+                pthread_join(threads[i], NULL);
+        sched_release(f);
+}
+
 /* ---- Writing */
 
 /* A slow source makes the tape stop once for a pool-full, not once for each batch. */
@@ -381,6 +445,7 @@ int main(int argc, char **argv)
         ADD("any-order", set_up, test_any_order);
         ADD("kept", set_up, test_kept);
         ADD("beside", set_up, test_beside);
+        ADD("parked", set_up, test_parked);
         ADD("small-in-order", set_up, test_small_in_order);
         ADD("gather", set_up_slow_source, test_gather);
         return g_test_run();
