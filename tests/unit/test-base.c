@@ -88,6 +88,30 @@ static void test_size(void)
         }
 }
 
+static void test_path(void)
+{
+        static const char *const paths[][2] = {
+                { "", "" },
+                { "/", "" },
+                { "///", "" },
+                { ".", "" },
+                { "..", "" },
+                { "a", "/a" },
+                { "//a//b/", "/a/b" },
+                { "./a", "/a" },
+                { "a/./b/.", "/a/b" },
+                { "a/../b", "/b" },
+                { "/a/b/..", "/a" },
+                { "a/..", "" },
+                { "../a", "/a" },
+                { "..a/.b/...", "/..a/.b/..." },
+        };
+        for (unsigned i = 0; i < G_N_ELEMENTS(paths); i++) {
+                g_autofree char *path = path_from_root(paths[i][0]);
+                g_assert_cmpstr(path, ==, paths[i][1]);
+        }
+}
+
 int main(int argc, char **argv)
 {
         g_test_init(&argc, &argv, NULL);
@@ -96,5 +120,6 @@ int main(int argc, char **argv)
         g_test_add_func("/base/time/forms", test_time_forms);
         g_test_add_func("/base/time/invalid", test_time_invalid);
         g_test_add_func("/base/size", test_size);
+        g_test_add_func("/base/path", test_path);
         return g_test_run();
 }
