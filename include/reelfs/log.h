@@ -16,7 +16,7 @@ void log_to_syslog(void);
 bool log_is_verbose(void);
 
 /* priority: LOG_ERR, LOG_WARNING, LOG_NOTICE, LOG_INFO, LOG_DEBUG of syslog.h. error: 0, or a negative errno
- * whose text is appended after a colon. */
+ * whose text is appended after a colon. Control characters become \ooo. */
 void log_message(int priority, int error, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
 /* Message as it stands; returns error. */

@@ -124,8 +124,9 @@ int tree_getattr(Tree *t, uint64_t ino, struct tree_attr *attr);
 int tree_setattr(Tree *t, uint64_t ino, unsigned set, const struct tree_attr *values, struct tree_attr *attr);
 
 /* ---- Extended attributes; names as Linux has them, "user.x" (-ERANGE: empty or over 255 bytes). Values up
- * to 64 KiB, 1 MiB for one inode, where each counts 64 bytes besides its name and value (-ENOSPC). now:
- * becomes ctime, unless 0. flags: XATTR_CREATE (-EEXIST), XATTR_REPLACE (-ENODATA). */
+ * to 64 KiB, 1 MiB for one inode, where each counts 64 bytes besides its name and value (-ENOSPC); what is
+ * loaded, or set with now 0, may be 4 KiB more. now: becomes ctime, unless 0. flags: XATTR_CREATE (-EEXIST),
+ * XATTR_REPLACE (-ENODATA). */
 int tree_xattr_set(
         Tree *t, uint64_t ino, const char *name, const void *value, size_t size, int flags, int64_t now);
 /* *value is a copy that the caller frees. -ENODATA: none of that name. */

@@ -29,6 +29,10 @@ void format_time_ns(int64_t ns, char text[static TIME_TEXT_LENGTH + 1]);
  */
 int parse_time_ns(const char *text, size_t length, int64_t *ns);
 
+/* A path on a volume as "/a/b", with no empty, "." or ".." component; "" for the root. What ".." means rests
+ * on the text alone: it has to be resolved first, since below a file there is nothing. The caller frees. */
+char *path_from_root(const char *path);
+
 size_t iov_length(const struct iovec *iov, int iovcnt);
 /* Fills out with the part of iov that begins skip bytes in and is length bytes long; returns the number of
  * elements, at most iovcnt. out has room for iovcnt elements. */

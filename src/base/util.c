@@ -225,6 +225,15 @@ int parse_time_ns(const char *text, size_t length, int64_t *ns)
         return 0;
 }
 
+char *path_from_root(const char *path)
+{
+        /* GLib keeps two slashes at the beginning. */
+        char *text = g_canonicalize_filename(path + strspn(path, "/"), "/");
+        if (strcmp(text, "/") == 0)
+                text[0] = '\0';
+        return text;
+}
+
 size_t iov_length(const struct iovec *iov, int iovcnt)
 {
         size_t n = 0;

@@ -184,26 +184,15 @@ static int list_entry(void *ctx, const char *path, const struct tree_entry *e)
         return ferror(stdout) ? -EIO : 0;
 }
 
-/* One slash before each component and none at the end; "" for the root. The caller frees. */
-static char *normalize(const char *path)
-{
-        g_auto(GStrv) components = g_strsplit(path, "/", -1);
-        GString *text = g_string_new(NULL);
-        for (char **c = components; *c; c++)
-                if (**c)
-                        g_string_append_printf(text, "/%s", *c);
-        return g_string_free(text, FALSE);
-}
-
 static int list(const char *address, uint64_t generation, const char *path, bool as_json)
 {
         AUTO_VOLUME v = { 0 };
         int r = cli_volume_open_generation(address, generation, &v);
         if (r < 0)
                 return r;
-        g_autofree char *below = normalize(path);
+        g_autofree char *below = path_from_root(path);
         struct tree_attr attr;
-        r = tree_resolve(v.tree, below, &attr);
+        r = tree_resolve(v.tree, path, &attr);
         if (r < 0)
                 return log_error_errno(r, "%s: %s", address, path);
         tree_unref(v.tree, attr.ino, 1);

@@ -34,9 +34,11 @@ int cli_mount_find(const char *path, struct mount_entry *e)
 
 bool cli_mount_is_dead(const struct mount_entry *e)
 {
-        /* The kernel may have the attributes in its cache, and outlives the daemon with them. */
+        /* The kernel may have the attributes in its cache, and outlives the daemon with them. A daemon that
+         * dies while it is asked has its connection aborted. */
         struct statx st;
-        return statx(AT_FDCWD, e->mountpoint, AT_STATX_FORCE_SYNC, STATX_TYPE, &st) < 0 && errno == ENOTCONN;
+        return statx(AT_FDCWD, e->mountpoint, AT_STATX_FORCE_SYNC, STATX_TYPE, &st) < 0 &&
+                (errno == ENOTCONN || errno == ECONNABORTED);
 }
 
 int cli_unmount(const struct mount_entry *e, int flags)

@@ -201,9 +201,26 @@ static void op_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size)
         reply_data(req, r, names, n, size);
 }
 
-/* The access ACL's permission bits become the mode's; an ACL that says no more is not kept. */
-static int set_access_acl(Tree *tree, uint64_t ino, const void *acl, size_t size, int64_t now)
+/* Who asks. The kernel says it only by a flag that libfuse does not take. */
+static bool is_in_group(fuse_req_t req, gid_t gid)
 {
+        const struct fuse_ctx *ctx = fuse_req_ctx(req);
+        if (ctx->uid == 0 || ctx->gid == gid)
+                return true;
+        int n = fuse_req_getgroups(req, 0, NULL);
+        g_autofree gid_t *groups = n > 0 ? g_try_new(gid_t, (gsize)n) : NULL;
+        n = groups ? MIN(n, fuse_req_getgroups(req, n, groups)) : 0;
+        while (n-- > 0)
+                if (groups[n] == gid)
+                        return true;
+        return false;
+}
+
+/* The access ACL's permission bits become the mode's; an ACL that says no more is not kept. As with chmod(2),
+ * only who is in the file's group can leave it set-group-ID. */
+static int set_access_acl(fuse_req_t req, uint64_t ino, const void *acl, size_t size, int64_t now)
+{
+        Tree *tree = frontend_of(req)->tree;
         uint32_t bits;
         bool minimal;
         struct tree_attr attr;
@@ -219,12 +236,16 @@ static int set_access_acl(Tree *tree, uint64_t ino, const void *acl, size_t size
         if (r < 0 && r != -ENODATA)
                 return r;
         attr.mode = (attr.mode & ~0777U) | bits;
+        if ((attr.mode & S_ISGID) && !is_in_group(req, attr.gid))
+                attr.mode &= ~(uint32_t)S_ISGID;
         attr.times.ctime = now;
         return tree_setattr(tree, ino, TREE_SET_MODE | TREE_SET_CTIME, &attr, NULL);
 }
 
-static int set_acl(Tree *tree, uint64_t ino, const char *name, const void *value, size_t size, int64_t now)
+static int set_acl(fuse_req_t req, uint64_t ino, const char *name, const void *value, size_t size)
 {
+        Tree *tree = frontend_of(req)->tree;
+        int64_t now = now_ns();
         struct tree_attr attr;
         int r = tree_getattr(tree, ino, &attr);
         if (r < 0)
@@ -238,7 +259,7 @@ static int set_acl(Tree *tree, uint64_t ino, const char *name, const void *value
         if (r < 0)
                 return r;
         return is_default ? tree_xattr_set(tree, ino, name, value, size, 0, now)
-                          : set_access_acl(tree, ino, value, size, now);
+                          : set_access_acl(req, ino, value, size, now);
 }
 
 static bool is_acl(const char *name)
@@ -252,7 +273,7 @@ static void op_setxattr(
         struct frontend *fe = frontend_of(req);
         int r = frontend_may_add(fe);
         if (r == 0 && is_acl(name))
-                r = set_acl(fe->tree, ino, name, value, size, now_ns());
+                r = set_acl(req, ino, name, value, size);
         else if (r == 0)
                 r = may_be_set(name) ? tree_xattr_set(fe->tree, ino, name, value, size, flags, now_ns())
                                      : -EPERM;
@@ -265,7 +286,8 @@ static void op_removexattr(fuse_req_t req, fuse_ino_t ino, const char *name)
         int r = is_own_hash(name) ? -EPERM : volume_may_change(fe->volume);
         if (r == 0)
                 r = tree_xattr_remove(fe->tree, ino, name, now_ns());
-        fuse_reply_err(req, -r);
+        /* Taking an ACL away where there is none is no error on other filesystems. */
+        fuse_reply_err(req, r == -ENODATA && is_acl(name) ? 0 : -r);
 }
 
 /* ---- The filesystem */

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include <reelfs/log.h>
+#include <reelfs/util.h>
 
 #include "private.h"
 
@@ -73,24 +74,17 @@ static int leave(void *ctx, const struct tree_entry *e)
         return 0;
 }
 
-/* One slash before each component and none at the end. */
 static int ask(struct making *m, const char *path)
 {
-        g_auto(GStrv) components = g_strsplit(path, "/", -1);
-        g_autoptr(GString) text = g_string_new(NULL);
-        g_hash_table_add(m->above, g_strdup(""));
-        for (char **c = components; *c; c++) {
-                if (!**c)
-                        continue;
-                g_hash_table_add(m->above, g_strdup(text->str));
-                g_string_append_printf(text, "/%s", *c);
-        }
         struct tree_attr attr;
-        int r = tree_resolve(m->p->tree, text->str, &attr);
+        int r = tree_resolve(m->p->tree, path, &attr);
         if (r < 0)
                 return log_error_errno(r, "%s: is not on the tape", path);
         tree_unref(m->p->tree, attr.ino, 1);
-        g_hash_table_add(m->asked, g_strdup(text->str));
+        g_autofree char *text = path_from_root(path);
+        for (const char *slash = text; (slash = strchr(slash, '/')); slash++)
+                g_hash_table_add(m->above, g_strndup(text, (gsize)(slash - text)));
+        g_hash_table_add(m->asked, g_steal_pointer(&text));
         return 0;
 }
 

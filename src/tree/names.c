@@ -139,7 +139,7 @@ static int get_free_name(Tree *t, uint64_t parent, const char *name, struct inod
                 return r;
         if (dentry_find(t, *dir, name, *length))
                 return -EEXIST;
-        return t->highest_fileuid < UINT64_MAX ? 0 : -ENOSPC;
+        return t->highest_fileuid < TREE_FILEUID_MAX ? 0 : -ENOSPC;
 }
 
 static int put_acls(Tree *t, struct inode *inode, const struct tree_new_inode *n)

@@ -145,6 +145,8 @@ struct Tree {
         size_t n_limbo, max_limbo;
 };
 
+/* An index with a higher one is refused when it is read. */
+#define TREE_FILEUID_MAX INT64_MAX
 /* Links of one file; what st_nlink and its users (tar, rsync) are sure to hold. */
 #define TREE_LINK_MAX INT32_MAX
 

@@ -13,6 +13,8 @@
 /* Names and values of one inode, and for each of them what it costs besides: they are searched one by one, so
  * this bounds their number too. */
 #define ALL_MAX (1024 * 1024)
+/* Beyond that for what reelfs itself notes of a file: an index that has it must not be refused. */
+#define NOTES_MAX 4096
 #define EACH 64
 #define FEW 16 /* of which names may be searched one by one when they are loaded */
 
@@ -63,13 +65,13 @@ static int replace(
         return 0;
 }
 
-/* others: what the inode's other ones cost. -ERANGE, -ENOSPC. */
-static int check_new(const char *name, size_t size, size_t others, size_t *name_length)
+/* others: what the inode's other ones cost; most: what all may. -ERANGE, -ENOSPC. */
+static int check_new(const char *name, size_t size, size_t others, size_t most, size_t *name_length)
 {
         *name_length = strnlen(name, NAME_MAX_BYTES + 1);
         if (*name_length == 0 || *name_length > NAME_MAX_BYTES)
                 return -ERANGE;
-        return size > VALUE_MAX || others + EACH + *name_length + size > ALL_MAX ? -ENOSPC : 0;
+        return size > VALUE_MAX || others + EACH + *name_length + size > most ? -ENOSPC : 0;
 }
 
 /* The CRC of a regular file, which most have, is not kept as text. True: this was it. */
@@ -84,7 +86,8 @@ static bool take_crc(struct inode *inode, const char *name, const void *value, s
         return true;
 }
 
-int xattr_put(Tree *t, struct inode *inode, const char *name, const void *value, size_t size, int flags)
+static int put(Tree *t, struct inode *inode, const char *name, const void *value, size_t size, int flags,
+        size_t most)
 {
         size_t name_length = strnlen(name, NAME_MAX_BYTES + 1), all;
         if (name_length == 0 || name_length > NAME_MAX_BYTES)
@@ -96,8 +99,13 @@ int xattr_put(Tree *t, struct inode *inode, const char *name, const void *value,
                 return -EEXIST;
         if (!*at && (flags & XATTR_REPLACE))
                 return -ENODATA;
-        int r = check_new(name, size, all - (*at ? cost(*at) : 0), &name_length);
+        int r = check_new(name, size, all - (*at ? cost(*at) : 0), most, &name_length);
         return r < 0 ? r : replace(t, at, name, name_length, value, size);
+}
+
+int xattr_put(Tree *t, struct inode *inode, const char *name, const void *value, size_t size, int flags)
+{
+        return put(t, inode, name, value, size, flags, ALL_MAX);
 }
 
 int tree_xattr_set(
@@ -107,7 +115,7 @@ int tree_xattr_set(
         struct inode *inode;
         int r = inode_get(t, ino, &inode);
         if (r == 0)
-                r = xattr_put(t, inode, name, value, size, flags);
+                r = put(t, inode, name, value, size, flags, now == 0 ? ALL_MAX + NOTES_MAX : ALL_MAX);
         if (r == 0)
                 inode_changed(t, inode, false, now);
         return r;
@@ -156,7 +164,7 @@ static int put_many(Tree *t, struct inode *inode, const struct tree_xattr *xattr
                 size_t name_length;
                 if (all[i].replaced || take_crc(inode, x->name, x->value, x->size))
                         continue;
-                r = check_new(x->name, x->size, total, &name_length);
+                r = check_new(x->name, x->size, total, ALL_MAX + NOTES_MAX, &name_length);
                 if (r == 0)
                         r = replace(t, at, x->name, name_length, x->value, x->size);
                 if (r < 0)
@@ -173,7 +181,7 @@ int xattrs_load(Tree *t, struct inode *inode, const struct tree_xattr *xattrs, s
                 return put_many(t, inode, xattrs, n);
         int r = 0;
         for (size_t i = 0; i < n && r == 0; i++)
-                r = xattr_put(t, inode, xattrs[i].name, xattrs[i].value, xattrs[i].size, 0);
+                r = put(t, inode, xattrs[i].name, xattrs[i].value, xattrs[i].size, 0, ALL_MAX + NOTES_MAX);
         return r;
 }
 

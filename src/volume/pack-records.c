@@ -16,8 +16,7 @@
 
 /* One record: key and value both end in NUL. */
 struct record {
-        const char *key;
-        char *value;
+        char *key, *value;
         size_t size;
 };
 
@@ -149,6 +148,19 @@ static int add_xattr(struct pack_records *p, const char *name, const void *value
         return 0;
 }
 
+/* As xattr_keyword of pack.c made it, in place. Any other '%' is one. */
+static const char *xattr_name(char *keyword)
+{
+        char *to = keyword;
+        for (const char *from = keyword; *from;) {
+                bool percent = g_str_has_prefix(from, "%25"), equals = g_str_has_prefix(from, "%3D");
+                *to++ = equals ? '=' : *from;
+                from += percent || equals ? 3 : 1;
+        }
+        *to = '\0';
+        return keyword;
+}
+
 static int take_acl(struct pack_records *p, const struct record *r)
 {
         const char *text;
@@ -213,7 +225,7 @@ static int take_field(struct pack_records *p, const struct field *f, const struc
 static int take_record(struct pack_records *p, const struct record *r)
 {
         if (g_str_has_prefix(r->key, XATTR_KEY))
-                return add_xattr(p, r->key + strlen(XATTR_KEY), r->value, r->size);
+                return add_xattr(p, xattr_name(r->key + strlen(XATTR_KEY)), r->value, r->size);
         if (strcmp(r->key, "SCHILY.acl.access") == 0)
                 return take_acl(p, r);
         if (strcmp(r->key, "comment") == 0)

@@ -116,12 +116,22 @@ static void put_acl(GByteArray *out, const char *key, const uint8_t *acl, size_t
         put_record(out, "", key, text->str, text->len);
 }
 
+/* A '=' would end the keyword: GNU tar writes and reads these two so. */
+static char *xattr_keyword(const char *name)
+{
+        GString *s = g_string_new(name);
+        g_string_replace(s, "%", "%25", 0);
+        g_string_replace(s, "=", "%3D", 0);
+        return g_string_free(s, FALSE);
+}
+
 static void put_xattr(GByteArray *out, const struct pack_xattr *x)
 {
+        g_autofree char *keyword = strpbrk(x->name, "=%") ? xattr_keyword(x->name) : NULL;
         if (strcmp(x->name, ACL_XATTR_ACCESS) == 0)
                 put_acl(out, "SCHILY.acl.access", x->value, x->size);
-        else if (!strchr(x->name, '='))
-                put_record(out, "SCHILY.xattr.", x->name, x->value, x->size);
+        else
+                put_record(out, "SCHILY.xattr.", keyword ?: x->name, x->value, x->size);
 }
 
 /* ---- The archive */

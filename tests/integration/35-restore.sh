@@ -40,6 +40,11 @@ printf '%s\n' . ./directory ./directory/below ./directory/below/hard-link ./dire
 diff "$work/expected" "$work/found"
 cmp "$work/source/large" "$work/some/large"
 [[ $work/some/large -ef $work/some/directory/below/hard-link ]] || fail "a hard link became a file of its own"
+"$REELFS" restore -q "$tape" "$work/dots" ./short directory/../many/./12
+cmp "$work/source/short" "$work/dots/short"
+cmp "$work/source/many/12" "$work/dots/many/12"
+[[ $("$REELFS" verify "$tape" ./many/../short) == "1 file is what was written"* ]] || fail "nothing was verified"
+[[ $("$REELFS" list "$tape" ./many/../short) == *" /short" ]] || fail "a path with dots lists nothing"
 expect_failure 1 'no-such: is not on the tape' "$REELFS" restore "$tape" "$work/none" no-such
 [[ ! -e $work/none ]] || fail "a directory was made for a path that does not exist"
 [[ $("$REELFS" restore "$tape" "$work/one" short) == "1 file, "* ]] || fail "one file is not said to be one"

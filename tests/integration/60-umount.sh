@@ -129,6 +129,19 @@ grep -q 'had died' "$work/stderr" || fail "not said"
 cmp "$mnt/synced" "$work/data"
 unmount_tape
 
+note "and when the daemon dies just then"
+mount_tape
+pid=$(daemon_of "$tape")
+kill -STOP "$pid"
+"$REELFS" mount "$tape" "$mnt" 2>"$work/stderr" >"$work/stdout" &
+client=$!
+sleep 0.5
+kill -KILL "$pid"
+wait "$client" || fail "$(<"$work/stderr")"
+grep -q 'had died' "$work/stderr" || fail "not said"
+cmp "$mnt/synced" "$work/data"
+unmount_tape
+
 note "the daemon dies while it is waited for"
 format_tape
 mount_tape

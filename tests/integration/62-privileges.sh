@@ -1,14 +1,19 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Set-user-ID and set-group-ID bits and file capabilities go when somebody writes, truncates or changes the owner, as on
-# any other filesystem: each step is done in the mount and beside it, and what is left is compared.
+# Set-user-ID and set-group-ID bits and file capabilities go when somebody writes, truncates, changes the owner or sets
+# an ACL, as on any other filesystem: each step is done in the mount and beside it, and what is left is compared.
 # quick
 # shellcheck source=tests/integration/lib.sh
 source "$(dirname "$0")/lib.sh"
 command -v setpriv >/dev/null || skip "needs setpriv"
 
 reference=$(mktemp -d /dev/shm/reelfs-test.XXXXXX)
-trap 'rm -rf "$reference"; cleanup' EXIT
+finish() {
+    local status=$?
+    rm -rf "$reference"
+    cleanup "$status"
+}
+trap finish EXIT
 # Effective, permitted: cap_net_bind_service; version 2.
 capability=0x0100000200040000000000000000000000000000
 touch "$reference/probe"
@@ -84,6 +89,19 @@ PYTHON
         chgrp 4321 "$directory/$mode-chgrp"
         nobody dd if=/dev/zero of="$directory/$mode-direct" bs=1M count=3 conv=notrunc status=none
     done
+    # Who is not in the group of a file may not let others run it as that, by an ACL either.
+    for name in 2755-others-group 2644-others-group 2755-own-group 2755-second-group; do
+        echo contents >"$directory/$name"
+        chown 65534:4321 "$directory/$name"
+        [[ $name != *own* ]] || chgrp 65534 "$directory/$name"
+        chmod "${name%%-*}" "$directory/$name"
+        [[ $name == *second* ]] || nobody setfacl -m u:1:rwx "$directory/$name"
+    done
+    setpriv --reuid=65534 --regid=65534 --groups=17,4321,18 setfacl -m u:1:rwx "$directory/2755-second-group"
+    mkdir "$directory/no-acl"
+    setfattr -x system.posix_acl_access "$directory/no-acl"
+    setfattr -x system.posix_acl_default "$directory/no-acl"
+    rmdir "$directory/no-acl"
 }
 
 # show DIRECTORY: what is left.
@@ -104,6 +122,8 @@ show "$reference/d" >"$work/expected"
 show "$mnt/d" >"$work/found"
 diff -u "$work/expected" "$work/found" || fail "privileges are not what another filesystem makes of them"
 grep -q '^6777-wronly 777 root' "$work/expected" || fail "the reference keeps privileges"
+grep -q '^2644-others-group 674 ' "$work/expected" || fail "the reference keeps the bit of a file with an ACL"
+grep -q '^2755-second-group 2775 ' "$work/expected" || fail "the reference takes the bit from who is in the group"
 [[ $(grep -c '^security.capability=' "$work/expected") -ge 2 ]] || fail "the reference has no capabilities"
 note "the same after a remount"
 remount_tape -o allow_other

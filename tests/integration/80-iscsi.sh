@@ -54,8 +54,7 @@ start_target_somewhere() {
 end_target() {
     local status=$?
     [[ -z $daemon ]] || kill -KILL "$daemon" 2>/dev/null
-    (exit "$status")
-    cleanup
+    cleanup "$status"
 }
 trap end_target EXIT
 

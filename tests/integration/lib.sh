@@ -41,8 +41,9 @@ await_exit() {
     return 1
 }
 
+# Ends the script; $1: the exit status, if a trap of its own has run commands since.
 cleanup() {
-    local status=$? cartridge pid point
+    local status=${1:-$?} cartridge pid point
     trap - EXIT ERR
     set +e
     cd /

@@ -58,7 +58,7 @@ static inline bool next_segment(void *ctx, uint64_t after, struct segment *s)
 static inline void place(void *ctx, const struct tree_extent *e, struct index_place *p)
 {
         const struct segment *s = segments_find(ctx, e->segment);
-        *p = (struct index_place){ 0 };
+        *p = (struct index_place){ .lost = s && s->state == SEGMENT_LOST };
         if (!s || s->first_block == 0 || e->offset >= s->length)
                 return;
         p->usable = MIN(e->length, s->length - e->offset);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Times and sizes as text. */
+/* Times, sizes, paths and messages as text. */
 #include <errno.h>
 #include <string.h>
 #include <time.h>
 
+#include <reelfs/log.h>
 #include <reelfs/util.h>
 
 static void assert_time(const char *text, int64_t expected)
@@ -88,6 +89,49 @@ static void test_size(void)
         }
 }
 
+static void keep_message(void *ctx, int priority, const char *text)
+{
+        g_string_assign(ctx, text);
+}
+
+/* A file's name begins no line and sends nothing to the terminal. */
+static void test_message(void)
+{
+        GString *text = g_string_new(NULL);
+        log_set_sink(keep_message, text);
+        log_message(LOG_ERR, -ENOENT, "%s", "a\nreelfs: b\t\033[31m\177\302\2330m \303\244\377\\");
+        g_assert_cmpstr(text->str, ==,
+                "a\\012reelfs: b\\011\\033[31m\\177\\302\\2330m \303\244\377\\: No such file or directory");
+        log_message(LOG_ERR, 0, "%s", "\302");
+        g_assert_cmpstr(text->str, ==, "\302");
+        log_set_sink(NULL, NULL);
+        g_string_free(text, TRUE);
+}
+
+static void test_path(void)
+{
+        static const char *const paths[][2] = {
+                { "", "" },
+                { "/", "" },
+                { "///", "" },
+                { ".", "" },
+                { "..", "" },
+                { "a", "/a" },
+                { "//a//b/", "/a/b" },
+                { "./a", "/a" },
+                { "a/./b/.", "/a/b" },
+                { "a/../b", "/b" },
+                { "/a/b/..", "/a" },
+                { "a/..", "" },
+                { "../a", "/a" },
+                { "..a/.b/...", "/..a/.b/..." },
+        };
+        for (unsigned i = 0; i < G_N_ELEMENTS(paths); i++) {
+                g_autofree char *path = path_from_root(paths[i][0]);
+                g_assert_cmpstr(path, ==, paths[i][1]);
+        }
+}
+
 int main(int argc, char **argv)
 {
         g_test_init(&argc, &argv, NULL);
@@ -96,5 +140,7 @@ int main(int argc, char **argv)
         g_test_add_func("/base/time/forms", test_time_forms);
         g_test_add_func("/base/time/invalid", test_time_invalid);
         g_test_add_func("/base/size", test_size);
+        g_test_add_func("/base/path", test_path);
+        g_test_add_func("/base/message", test_message);
         return g_test_run();
 }

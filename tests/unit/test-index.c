@@ -258,6 +258,50 @@ static void test_unwritten_extents(void)
         segments_clear(&table);
 }
 
+/* As many as there may be; the last ones are short. */
+static void fill_xattrs(Tree *t, uint64_t ino)
+{
+        g_autofree char *value = g_strnfill(65536, 'x');
+        unsigned n = 0;
+        for (size_t size = 65536; size > 0;) {
+                g_autofree char *name = g_strdup_printf("user.%u", n);
+                if (tree_xattr_set(t, ino, name, value, size, 0, 1) == 0)
+                        n++;
+                else
+                        size /= 2;
+        }
+}
+
+/* Where a file has as many attributes as it may, what it has lost is one more, and still the index is read.
+ */
+static void test_lost_beside_xattrs(void)
+{
+        struct segment_table table;
+        struct index_result result;
+        make_table(&table);
+        segments_find(&table, 3)->state = SEGMENT_LOST;
+        Tree *t = tree_new(), *back;
+        uint64_t f = make_file(t, TREE_ROOT, "f");
+        put_extent(t, f, 0, 4096, 3, 0);
+        fill_xattrs(t, f);
+        g_assert_cmpint(tree_xattr_set(t, f, "user.one-more", "", 0, 0, 1), ==, -ENOSPC);
+        catch_messages();
+        g_autoptr(GString) text = encode_with(t, &table, true, &result);
+        assert_one_message("of 4096 bytes the first 0 are on the tape");
+        g_assert_cmpuint(result.lost, ==, 1);
+        g_autofree char *why = NULL;
+        g_autofree void *lost = NULL;
+        size_t size;
+        int r = decode(text->str, text->len, 4096, &back, NULL, &why);
+        g_assert_cmpstr(why, ==, "");
+        g_assert_cmpint(r, ==, 0);
+        g_assert_cmpint(tree_xattr_get(back, f, "user." KEY_LOST, &lost, &size), ==, 0);
+        g_assert_cmpint(tree_xattr_set(back, f, "user.one-more", "", 0, 0, 1), ==, -ENOSPC);
+        segments_clear(&table);
+        tree_free(back);
+        tree_free(t);
+}
+
 static void test_deep(void)
 {
         Tree *t = tree_new(), *back;
@@ -298,6 +342,7 @@ int main(int argc, char **argv)
         g_test_add_func("/index/hard-links", test_hard_links);
         g_test_add_func("/index/extents", test_extents);
         g_test_add_func("/index/unwritten-extents", test_unwritten_extents);
+        g_test_add_func("/index/lost-beside-xattrs", test_lost_beside_xattrs);
         g_test_add_func("/index/deep", test_deep);
         g_test_add_func("/index/many", test_many);
         return g_test_run();

@@ -119,7 +119,7 @@ static GArray *random_xattrs(GRand *rand)
         GArray *all = g_array_new(FALSE, FALSE, sizeof(struct pack_xattr));
         g_array_set_clear_func(all, free_xattr);
         for (int i = g_rand_int_range(rand, -3, 4); i > 0; i--) {
-                g_autofree char *name = random_text(rand, 1, 200, "=");
+                g_autofree char *name = random_text(rand, 1, 200, "");
                 size_t size = (size_t)g_rand_int_range(rand, 0, g_rand_boolean(rand) ? 40 : 65537);
                 uint8_t *value = g_malloc(size + 1);
                 for (size_t j = 0; j < size; j++)

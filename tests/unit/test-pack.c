@@ -133,12 +133,13 @@ static void test_xattrs(void)
                 0, 4, 0, 4, 0, 255, 255, 255, 255, 16, 0, 7, 0, 255, 255, 255, 255, 32, 0, 1, 0, 255, 255,
                 255, 255 };
         const struct pack_xattr xattrs[] = { { "user.text", "some=\n", 6 }, { "user.empty", "", 0 },
-                { ACL_XATTR_ACCESS, acl, sizeof(acl) } };
-        const struct pack_member m = { .path = "f", .attr = &plain, .xattrs = xattrs, .n_xattrs = 3 };
+                { ACL_XATTR_ACCESS, acl, sizeof(acl) }, { "user.a=%3D%=", "v", 1 } };
+        const struct pack_member m = { .path = "f", .attr = &plain, .xattrs = xattrs, .n_xattrs = 4 };
         size_t records, header;
         g_autoptr(GByteArray) b = member(&m, &records, &header);
         expect_record(b, records, "SCHILY.xattr.user.text", "some=\n");
         expect_record(b, records, "SCHILY.xattr.user.empty", "");
+        expect_record(b, records, "SCHILY.xattr.user.a%3D%253D%25%3D", "v");
         expect_record(
                 b, records, "SCHILY.acl.access", "user::rw-,user:12345:rwx,group::r--,mask::rwx,other::--x");
 }

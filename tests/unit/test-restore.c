@@ -237,11 +237,23 @@ static void test_plan(void)
         plan_clear(&p);
 
         char *paths[] = { "//d//x/", "d/y", NULL }, *none[] = { "d/z", NULL };
+        char *dots[] = { "./d/../d/./x", "d/x/../../last", NULL }, *up[] = { "d/.", NULL };
         g_assert_cmpint(plan_make(&p, f.rig.v, f.rig.tree, paths), ==, 0);
         g_assert_cmpint(plan_pieces(&p, &bytes), ==, 0);
         g_assert_cmpuint(bytes, ==, RIG_BLOCK + 50);
         g_assert_cmpuint(p.nodes->len, ==, 4); /* the root, d, x, y */
         g_assert_false(plan_node(&p, 0)->attributes);
+        plan_clear(&p);
+        g_assert_cmpint(plan_make(&p, f.rig.v, f.rig.tree, up), ==, 0);
+        g_assert_cmpuint(p.nodes->len, ==, 4);
+        g_assert_true(plan_node(&p, 1)->attributes);
+        plan_clear(&p);
+        g_assert_cmpint(plan_make(&p, f.rig.v, f.rig.tree, dots), ==, -ENOTDIR);
+        assert_one_message("last: is not on the tape");
+        plan_clear(&p);
+        dots[1] = "d/../last";
+        g_assert_cmpint(plan_make(&p, f.rig.v, f.rig.tree, dots), ==, 0);
+        g_assert_cmpuint(p.nodes->len, ==, 4); /* the root, d, x, last */
         plan_clear(&p);
         g_assert_cmpint(plan_make(&p, f.rig.v, f.rig.tree, none), ==, -ENOENT);
         assert_one_message("d/z: is not on the tape");

@@ -139,9 +139,9 @@ static void test_fileuids_run_out(void)
         tree_set_highest_fileuid(t, 10); /* never down */
         g_assert_cmpint(tree_create(t, TREE_ROOT, "a", &n, 1, &file), ==, 0);
         g_assert_cmpuint(file.ino, ==, 1001);
-        g_assert_cmpint(load(t, TREE_ROOT, "b", UINT64_MAX - 1, UINT64_MAX - 1, S_IFREG), ==, 0);
+        g_assert_cmpint(load(t, TREE_ROOT, "b", INT64_MAX - 1, INT64_MAX - 1, S_IFREG), ==, 0);
         g_assert_cmpint(tree_link(t, file.ino, TREE_ROOT, "last", 1, &attr), ==, 0);
-        g_assert_cmpuint(tree_highest_fileuid(t), ==, UINT64_MAX);
+        g_assert_cmpuint(tree_highest_fileuid(t), ==, INT64_MAX);
         g_assert_cmpint(tree_create(t, TREE_ROOT, "c", &n, 1, &attr), ==, -ENOSPC);
         g_assert_cmpint(tree_link(t, file.ino, TREE_ROOT, "c", 1, &attr), ==, -ENOSPC);
         tree_free(t);

@@ -34,9 +34,9 @@ static int dump_enter(void *ctx, const struct tree_entry *e)
                         *target = g_strescape(e->target ? e->target : "", NULL);
         g_string_append_printf(d->text,
                 "(%s %o %u:%u %" PRIu64 " rdev %" PRIx64 " nlink %u %" PRId64 " %" PRId64 " %" PRId64
-                " %" PRId64 " %s",
+                " %" PRId64 " backup %" PRId64 " ro %d %s",
                 name, a->mode, a->uid, a->gid, a->size, a->rdev, a->nlink, a->times.btime, a->times.mtime,
-                a->times.ctime, a->times.atime, target);
+                a->times.ctime, a->times.atime, e->backup_time, e->readonly, target);
         if (d->fileuids)
                 g_string_append_printf(d->text, " uid %" PRIu64 " ino %" PRIu64, e->fileuid, e->ino);
         for (size_t i = 0; i < e->n_extents; i++)
