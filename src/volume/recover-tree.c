@@ -77,10 +77,15 @@ static int lost_and_found(struct recovery *r, uint64_t *ino)
 
 static int displace(struct recovery *r, uint64_t parent, const char *name)
 {
+        struct tree_attr attr;
         uint64_t directory;
         int error = lost_and_found(r, &directory);
+        if (error == 0)
+                error = look(r->tree, parent, name, &attr);
         if (error < 0)
                 return error;
+        if (attr.ino == directory) /* it does not go into itself */
+                directory = parent;
         g_autofree char *new_name = free_name(r, directory, name, NULL);
         return tree_rename(r->tree, parent, name, directory, new_name, 0, r->now);
 }
