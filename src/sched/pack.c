@@ -164,12 +164,12 @@ static GArray *collect_xattrs(Sched *s, const struct tree_attr *attr)
 }
 
 /* The header of the file's first name, and the other names, which come behind its data. False: it has no name
- * any more. */
+ * any more, or one that no pack takes. */
 static bool describe(Sched *s, const struct tree_attr *attr)
 {
         size_t n;
         g_autofree char *paths = tree_paths(s->tree, attr->ino, NAMES_MAX, &n);
-        if (!paths)
+        if (!paths || strlen(paths) > PACK_PATH_MAX)
                 return false;
         g_autoptr(GArray) xattrs = collect_xattrs(s, attr);
         struct pack_member m = { .path = paths,
@@ -182,7 +182,8 @@ static bool describe(Sched *s, const struct tree_attr *attr)
         for (const char *path = paths; n-- > 1;) {
                 path += strlen(path) + 1;
                 m.path = path;
-                pack_put_member(s->pack.others, &m);
+                if (strlen(path) <= PACK_PATH_MAX)
+                        pack_put_member(s->pack.others, &m);
         }
         return true;
 }

@@ -224,8 +224,12 @@ static int place_index(Volume *v, uint64_t *id)
         return 0;
 }
 
-static void unplace_index(Volume *v)
+static void unplace_index(const struct writing *w)
 {
+        Volume *v = w->v;
+        if (!v->failed)
+                v->failed = g_array_new(FALSE, FALSE, sizeof(int64_t));
+        g_array_append_val(v->failed, w->head.update_time);
         autounlock Volume *locked = volume_lock(v);
         segments_last(&v->segments)->state = SEGMENT_LOST;
         segments_unplace_last(&v->segments);
@@ -293,12 +297,12 @@ static int write_index(Volume *v, Tree *tree, bool full, const struct volume_pro
         if (r == 0)
                 r = tape_write_filemarks(v->tape, 1, false, &early_warning);
         if (r < 0) {
-                unplace_index(v);
+                unplace_index(&w);
                 return r;
         }
         r = verify_count(v);
         if (r < 0) {
-                unplace_index(v);
+                unplace_index(&w);
                 volume_distrust(v);
                 return r;
         }

@@ -44,6 +44,7 @@ struct Volume {
         uint64_t warned;    /* bytes that the drive's early warning was put forward by */
         int append_error;   /* sticky: no more data. 0, -ENOSPC or -EIO */
         int commit_error;   /* sticky: no more indexes either */
+        GArray *failed;     /* update times of indexes that failed, and may be on the tape; or NULL */
         bool left_out;      /* by the index being written: data that may still come */
         struct index_chain {
                 uint64_t full_block; /* of the last full index; 0: there is none */

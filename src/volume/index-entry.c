@@ -8,8 +8,9 @@
 #include "index-entry.h"
 #include "keys.h"
 
-/* What xattrs of one entry may take together; the tree takes 1 MiB. */
+/* What xattrs of one entry may take together, with what each costs besides; the tree takes 1 MiB. */
 #define XATTR_BYTES_MAX (4 * 1024 * 1024)
+#define XATTR_BYTES_EACH 64
 
 int entry_fail(struct entry_loader *l, int error, const char *format, ...)
 {
@@ -124,7 +125,7 @@ int entry_add_xattr(struct entry_loader *l, const char *key, char *value, size_t
         g_autofree char *own = value;
         if (key_is_internal(key))
                 return take_internal(l, key, value, size);
-        l->xattr_bytes += strlen(key) + size;
+        l->xattr_bytes += XATTR_BYTES_EACH + strlen(key) + size;
         if (l->xattr_bytes > XATTR_BYTES_MAX)
                 return entry_fail(l, -EUCLEAN, "%s has more extended attributes than %d bytes", entry_name(l),
                         XATTR_BYTES_MAX);

@@ -10,6 +10,7 @@
 #include "recover.h"
 
 #define LOST_AND_FOUND "lost+found"
+#define NUMBERS_TRIED 10
 #define XATTR_LOST "user." KEY_LOST
 #define XATTR_RECOVERED "user.reelfs-recovered"
 
@@ -41,13 +42,21 @@ static int look(Tree *t, uint64_t parent, const char *name, struct tree_attr *at
 
 /* ---- lost+found */
 
+/* Behind n; where many names are alike, those that others have taken are not all looked at again. */
+static unsigned next_number(const struct recovery *r, unsigned n)
+{
+        return n < NUMBERS_TRIED ? n + 1 : MAX(n + 1, r->number);
+}
+
 /* A name that is not there yet: "base.type", else "base-2.type" and so on. type may be NULL. */
-static char *free_name(Tree *t, uint64_t directory, const char *base, const char *type)
+static char *free_name(struct recovery *r, uint64_t directory, const char *base, const char *type)
 {
         struct tree_attr attr;
         const char *dot = type ? "." : "";
         char *name = g_strconcat(base, dot, type, NULL);
-        for (unsigned n = 2; look(t, directory, name, &attr) == 0; n++) {
+        for (unsigned n = 1; look(r->tree, directory, name, &attr) == 0;) {
+                n = next_number(r, n);
+                r->number = MAX(r->number, n);
                 g_free(name);
                 name = g_strdup_printf("%.*s-%u%s%s", TREE_NAME_MAX - 30, base, n, dot, type ?: "");
         }
@@ -62,17 +71,22 @@ static int lost_and_found(struct recovery *r, uint64_t *ino)
                 *ino = attr.ino;
                 return 0;
         }
-        g_autofree char *name = free_name(r->tree, TREE_ROOT, LOST_AND_FOUND, NULL);
+        g_autofree char *name = free_name(r, TREE_ROOT, LOST_AND_FOUND, NULL);
         return make(r->tree, TREE_ROOT, name, S_IFDIR | 0700, 0, 0, r->now, ino);
 }
 
 static int displace(struct recovery *r, uint64_t parent, const char *name)
 {
+        struct tree_attr attr;
         uint64_t directory;
         int error = lost_and_found(r, &directory);
+        if (error == 0)
+                error = look(r->tree, parent, name, &attr);
         if (error < 0)
                 return error;
-        g_autofree char *new_name = free_name(r->tree, directory, name, NULL);
+        if (attr.ino == directory) /* it does not go into itself */
+                directory = parent;
+        g_autofree char *new_name = free_name(r, directory, name, NULL);
         return tree_rename(r->tree, parent, name, directory, new_name, 0, r->now);
 }
 
@@ -90,8 +104,7 @@ int recover_nameless(struct recovery *r, const struct found *f, uint64_t id)
         if (error < 0)
                 return tree_error(error);
         g_autofree char *base = g_strdup_printf("segment-%" PRIu64 "%s", f->filemark, state);
-        g_autofree char *name =
-                free_name(r->tree, directory, base, f->kind == SEGMENT_PACK ? "tar" : f->type);
+        g_autofree char *name = free_name(r, directory, base, f->kind == SEGMENT_PACK ? "tar" : f->type);
         g_autofree char *text =
                 g_strdup_printf("%" PRIu64 " bytes behind filemark %" PRIu64 " that no index names%s%s",
                         f->length, f->filemark, f->ended ? "" : "; their end may be missing",
@@ -221,7 +234,7 @@ static int add_torn(struct recovery *r, uint64_t size)
                 return error;
         g_autofree char *base =
                 g_strdup_printf("%.*s-incomplete", TREE_NAME_MAX - 40, slash ? slash + 1 : p->path);
-        g_autofree char *name = free_name(r->tree, directory, base, NULL);
+        g_autofree char *name = free_name(r, directory, base, NULL);
         g_autofree char *text = g_strdup_printf("of %" PRIu64 " bytes the first %" PRIu64
                                                 " are on the tape; the volume was not closed; it was /%s",
                 p->attr.size, size, p->path);

@@ -11,6 +11,7 @@ struct recovery {
         uint64_t known;      /* the highest fileuid that the last index can have */
         unsigned how;        /* enum recover_how */
         uint64_t generation; /* the highest seen */
+        unsigned number;     /* the highest that was put behind a name to make it another one */
         uint64_t missed; /* object of an index that could not be read when the last one was searched for, and
                             now can; 0: none */
         struct found *found; /* in the order of the tape */

@@ -61,6 +61,42 @@ static int count_filemarks(Volume *v, uint64_t from, struct tail *t)
         return 0;
 }
 
+static bool is_own(const Volume *v, const struct index_head *head)
+{
+        for (guint i = 0; v->failed && i < v->failed->len; i++)
+                if (g_array_index(v->failed, int64_t, i) == head->update_time)
+                        return true;
+        return false;
+}
+
+/* The tape may have been in another drive: an index made here now would not have what that mount has written.
+ * end: of data. */
+static int look_for_others(Volume *v, uint64_t end, char why[static VOLUME_WHY_MAX])
+{
+        struct tape_position p = { .object = v->end_at_index };
+        enum tape_outcome outcome = TAPE_GOOD;
+        while (p.object < end && outcome == TAPE_GOOD) {
+                struct index_head head;
+                int r = volume_read_head(v, p.object, &head);
+                if (r == 0 && !is_own(v, &head)) {
+                        g_strlcpy(why,
+                                "another mount has written to the tape since; unmount, and mount again: what "
+                                "has changed here since the last index is not on it",
+                                VOLUME_WHY_MAX);
+                        return -EUCLEAN;
+                }
+                if (r == 0 || volume_is_damage(r))
+                        r = tape_locate(v->tape, p.object);
+                if (r == 0)
+                        r = tape_space_filemarks(v->tape, 1, NULL, &outcome);
+                if (r == 0)
+                        r = tape_get_position(v->tape, &p);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
 static int find_tail(Volume *v, struct tail *t, char why[static VOLUME_WHY_MAX])
 {
         struct tape_position p;
@@ -77,6 +113,9 @@ static int find_tail(Volume *v, struct tail *t, char why[static VOLUME_WHY_MAX])
                         why, "the tape ends before its last index; unmount, and mount again", VOLUME_WHY_MAX);
                 return -EUCLEAN;
         }
+        r = look_for_others(v, p.object, why);
+        if (r < 0)
+                return r;
         volume_cut(v, MIN(p.object, v->end));
         const struct segment *last = segments_last(&v->segments);
         uint64_t from = last ? segment_end(last, v->label.block_length) : v->content;

@@ -63,6 +63,7 @@ void volume_close(Volume *v)
                 return;
         segments_clear(&v->segments);
         g_clear_pointer(&v->unread, g_array_unref);
+        g_clear_pointer(&v->failed, g_array_unref);
         g_free(v->buf);
         pthread_mutex_destroy(&v->lock);
         g_free(v);

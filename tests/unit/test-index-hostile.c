@@ -190,7 +190,7 @@ static void test_hostile(void)
 static void test_limits(void)
 {
         Tree *t;
-        g_autofree char *why = NULL, *why_tag = NULL, *why_depth = NULL;
+        g_autofree char *why = NULL, *why_tag = NULL, *why_depth = NULL, *why_xattrs = NULL;
         g_autoptr(GString) text = g_string_new(ROOT "<contents><file><name>");
         for (int i = 0; i < 2000000; i++)
                 g_string_append_c(text, 'n');
@@ -208,6 +208,13 @@ static void test_limits(void)
         for (int i = 0; i < 1000000; i++)
                 g_string_append(text, "<x>");
         g_assert_cmpint(decode(text->str, text->len, 65536, &t, NULL, &why_depth), ==, -EUCLEAN);
+        tree_free(t);
+        /* Attributes that are nothing but many. */
+        g_string_assign(text, ROOT "<contents><file><name>f</name><extendedattributes>");
+        for (int i = 0; i < 100000; i++)
+                g_string_append(text, "<xattr><key/></xattr>");
+        g_assert_cmpint(decode(text->str, text->len, 65536, &t, NULL, &why_xattrs), ==, -EUCLEAN);
+        g_assert_nonnull(strstr(why_xattrs, "more extended attributes"));
         tree_free(t);
 }
 

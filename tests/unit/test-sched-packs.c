@@ -9,6 +9,7 @@
 
 #include <reelfs/fault.h>
 #include <reelfs/log.h>
+#include <reelfs/pack.h>
 #include <reelfs/sched.h>
 #include <reelfs/util.h>
 #include <reelfs/virtual.h>
@@ -338,6 +339,42 @@ static void test_faults(struct fixture *fx, const void *data)
         }
 }
 
+static uint64_t make_in(struct fixture *fx, uint64_t parent, const char *name, mode_t mode)
+{
+        struct tree_new_inode n = { .mode = mode };
+        struct tree_attr attr;
+        g_assert_cmpint(tree_create(fx->tree, parent, name, &n, now_ns(), &attr), ==, 0);
+        tree_unref(fx->tree, attr.ino, 1);
+        return attr.ino;
+}
+
+/* A path that no reader of packs takes, by directories in directories, does not spoil the pack of others. */
+static void test_long_path(struct fixture *fx, const void *data)
+{
+        const struct volume_check_options deep = { .deep = true };
+        struct volume_check_result result;
+        g_autofree char *name = g_strnfill(TREE_NAME_MAX, 'x');
+        uint64_t parent = TREE_ROOT;
+        Transport *t;
+        SchedFile *f;
+        for (size_t length = 0; length <= PACK_PATH_MAX; length += TREE_NAME_MAX + 1)
+                parent = make_in(fx, parent, name, S_IFDIR | 0755);
+        make(fx, "before", "before");
+        g_assert_cmpint(sched_open(fx->sched, make_in(fx, parent, "deep", S_IFREG | 0644), &f), ==, 0);
+        write_at(f, 0, "deep", 4);
+        sched_release(f);
+        make(fx, "after", "after");
+        g_assert_cmpint(unmount_volume(fx), ==, 0);
+        g_assert_cmpint(virtual_open(fx->path, false, &t), ==, 0);
+        g_assert_cmpint(tape_open(t, fx->path, &fx->tape), ==, 0);
+        g_assert_cmpint(volume_check_with(fx->tape, &deep, &result), ==, 0);
+        g_assert_cmpuint(result.problems, ==, 0);
+        tape_close(fx->tape);
+        mount_volume(fx, NULL);
+        expect(fx, "before", "before");
+        expect(fx, "after", "after");
+}
+
 int main(int argc, char **argv)
 {
         g_test_init(&argc, &argv, NULL);
@@ -348,6 +385,7 @@ int main(int argc, char **argv)
         ADD("overwritten", test_overwritten);
         ADD("hard-links", test_hard_links);
         ADD("sparse", test_sparse);
+        ADD("long-path", test_long_path);
         ADD("faults", test_faults);
         return g_test_run();
 }

@@ -393,6 +393,39 @@ static void test_resume_refused(void)
         rig_clear(&r);
 }
 
+/* The tape was in another drive, mounted and written to: going on here would make an index without that. */
+static void test_resume_elsewhere(void)
+{
+        /* In data, and in data and the index after it; in the index. */
+        static const char *const faults[] = { "after=0", "after=1", "after=2", "after=0 count=2",
+                "after=1 count=2", "after=2 count=2", "after=3" };
+        for (unsigned i = 0; i < G_N_ELEMENTS(faults); i++) {
+                struct rig r, other;
+                uint64_t id;
+                rig_start(&r, NULL);
+                g_assert_cmpint(rig_commit(&r), ==, 0);
+                g_autofree char *rules =
+                        g_strdup_printf("opcode=0a,10 %s partial=1 sense=3/0c/00", faults[i]);
+                load_ruled(&r, rules);
+                rig_append(&r, 3 * RIG_BLOCK + 1, 7, &id);
+                make_file(r.tree, TREE_ROOT, "here");
+                rig_commit(&r);
+                g_assert_cmpint(volume_may_change(r.v), ==, -EROFS);
+                other = r;
+                rig_mount(&other);
+                rig_write(&other, "elsewhere", 2 * RIG_BLOCK, 8);
+                g_assert_cmpint(rig_commit(&other), ==, 0);
+                volume_close(other.v);
+                tree_free(other.tree);
+                catch_messages();
+                g_assert_cmpint(resume(&r), ==, -EUCLEAN);
+                assert_message("another mount has written to the tape");
+                rig_remount(&r);
+                rig_verify(&r, "elsewhere", 2 * RIG_BLOCK, 8);
+                rig_clear(&r);
+        }
+}
+
 int main(int argc, char **argv)
 {
         g_test_init(&argc, &argv, NULL);
@@ -404,5 +437,6 @@ int main(int argc, char **argv)
         g_test_add_func("/volume-faults/heard-by-reader", test_heard_by_reader);
         g_test_add_func("/volume-faults/resume", test_resume);
         g_test_add_func("/volume-faults/resume-refused", test_resume_refused);
+        g_test_add_func("/volume-faults/resume-elsewhere", test_resume_elsewhere);
         return g_test_run();
 }

@@ -160,6 +160,68 @@ static void test_nameless(void)
         }
 }
 
+/* Thousands of files of one name were written anew: finding other names for what they replace takes no hours.
+ */
+static void test_same_names(void)
+{
+        enum { FILES = 20000 };
+        struct rig r;
+        struct tree_attr a;
+        uint64_t id;
+        start(&r, NULL);
+        g_assert_cmpint(rig_append(&r, 1000, 1, &id), ==, 0);
+        g_autoptr(GByteArray) b = g_byte_array_new();
+        for (unsigned i = 0; i < FILES; i++) {
+                g_autofree char *name = g_strdup_printf("%u", i);
+                put_extent(r.tree, make_file(r.tree, make_dir(r.tree, TREE_ROOT, name), "index.html"), 0, 10,
+                        id, 0);
+        }
+        g_assert_cmpint(rig_commit(&r), ==, 0);
+        pack_begin(&r, b, &id);
+        for (unsigned i = 0; i < FILES; i++) {
+                g_autofree char *path = g_strdup_printf("%u/index.html", i);
+                pack_add(b, path, NULL, 20, 2);
+        }
+        pack_put_end(b);
+        write_segment(&r, id, b, true);
+        crash(&r, 0);
+        rig_mount(&r);
+        assert_one_message("20000 older files at such paths (in lost+found)");
+        verify(&r, "lost+found/index.html", 10, 1);
+        for (unsigned i = 2; i <= FILES; i++) {
+                g_autofree char *path = g_strdup_printf("lost+found/index.html-%u", i);
+                get(&r, path, &a);
+                g_assert_cmpuint(a.size, ==, 10);
+        }
+        verify(&r, "19999/index.html", 20, 2);
+        rig_clear(&r);
+}
+
+/* The user has moved lost+found away, and put a file in its place: it gets its name, and so do the others. */
+static void test_file_lost_and_found(void)
+{
+        struct rig r;
+        uint64_t id;
+        start(&r, NULL);
+        make_file(r.tree, make_dir(r.tree, TREE_ROOT, "lost+found"), "below");
+        g_assert_cmpint(rig_commit(&r), ==, 0);
+        g_autoptr(GByteArray) b = g_byte_array_new();
+        pack_begin(&r, b, &id);
+        pack_add(b, "first", NULL, 500, 2);
+        pack_add(b, "lost+found", NULL, 600, 3);
+        pack_add(b, "old", NULL, 700, 4);
+        pack_put_end(b);
+        write_segment(&r, id, b, true);
+        crash(&r, 0);
+        recover(&r, "1 pack with 3 files");
+        verify(&r, "first", 500, 2);
+        verify(&r, "lost+found", 600, 3);
+        verify(&r, "old", 700, 4);
+        verify(&r, "lost+found-2/below", 0, 0);
+        verify(&r, "lost+found-3/old", 1000, 1);
+        rig_clear(&r);
+}
+
 /* ---- Torn */
 
 /* Filemarks without anything between them. */
@@ -459,6 +521,8 @@ int main(int argc, char **argv)
 {
         g_test_init(&argc, &argv, NULL);
         g_test_add_func("/volume-recover/packs", test_packs);
+        g_test_add_func("/volume-recover/same-names", test_same_names);
+        g_test_add_func("/volume-recover/file-lost-and-found", test_file_lost_and_found);
         g_test_add_func("/volume-recover/lookalikes", test_lookalikes);
         g_test_add_func("/volume-recover/nameless", test_nameless);
         g_test_add_func("/volume-recover/empty", test_empty);
