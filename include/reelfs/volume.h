@@ -134,8 +134,11 @@ Tape *volume_tape(Volume *v);
 
 /* Bytes that can still be written before the index reserve, and the tape's whole; native. total 0: the drive
  * does not say; then remaining is UINT64_MAX until early warning and 0 after it. Counted from the capacity at
- * mount, so it is cheap. reserve: what is kept back for the next index of this tree. */
+ * mount, so it is cheap. */
 void volume_capacity(Volume *v, Tree *tree, uint64_t *remaining, uint64_t *total);
+
+/* Bytes that are kept back besides, for the next index, a full one. */
+uint64_t volume_reserve(Volume *v, Tree *tree);
 
 /* (drive) Flushes, and asks the drive anew what room there is: the count knows nothing of compression.
  * Nothing where the drive does not say. A failure is one of all that was written since the last index, as of

@@ -231,6 +231,7 @@ static void commit(Sched *s)
         g_queue_init(&s->syncs);
         s->sync_now = false;
         s->committing = s->drawing = true;
+        s->kept = volume_reserve(s->volume, s->tree);
         stream_seal(s);
         uint64_t jobs = s->sequence;
         seal_stages(s, true);
@@ -245,6 +246,7 @@ static void commit(Sched *s)
         int r = write_index(s, &asked, &resumed);
         indexed(s, r, resumed);
         s->committing = false;
+        s->kept = 0;
         pace_ends(s);
         s->committed_at = monotonic_ns();
         s->commits++;

@@ -246,6 +246,7 @@ struct Sched {
         bool drawing;          /* a barrier is being drawn: the stream keeps its owner */
         bool committing; /* from then until the index is written: who replaces bytes that are on the tape,
                             or a hole before such, waits */
+        uint64_t kept;   /* while committing: bytes of left that the index may take */
         bool stop, finished;
         bool serving; /* the drive thread reads */
         /* What came since the last barrier, and before it but is in no index yet; barriers so far, from 1. */

@@ -262,8 +262,11 @@ static enum verdict find_place(SchedFile *f, bool replaces, struct place *p, int
                 *error = loss_of_writer(s, f);
                 return REFUSED;
         }
-        if (s->left < s->dirty + padding(s) + p->size) {
+        if (s->left < s->dirty + padding(s) + p->size + s->kept) {
                 *error = -ENOSPC;
+                /* What the index under way takes is known behind it, and one more has to fit. */
+                if (s->kept > 0)
+                        return WAIT_ROOM;
                 return ask_for_room(s) ? WAIT_ROOM : REFUSED;
         }
         if (replaces && s->committing)
@@ -282,8 +285,8 @@ static enum verdict find_place(SchedFile *f, bool replaces, struct place *p, int
         return WAIT_STREAM;
 }
 
-/* With the index as it would be now. No lock held but perhaps SchedFile.lock; the drive thread may have counted what
- * it has written meanwhile. */
+/* With the index as it would be now. No lock held but perhaps SchedFile.lock; the drive thread may have
+ * counted what it has written meanwhile. */
 static void look_for_room(Sched *s)
 {
         uint64_t left, total;

@@ -103,8 +103,6 @@ void volume_measure(Volume *v);
 void volume_note_full(Volume *v, Tree *tree);
 /* (drive) Has the drive, if it can, say early warning while there is room for the next full index. */
 void volume_warn_early(Volume *v, Tree *tree);
-/* Bytes to keep for the next full index. */
-uint64_t volume_reserve(Volume *v, Tree *tree);
 
 /* ---- labels.c: what is before the first segment. (drive)
  * why: for people, what is wrong with what is on the tape; empty after errors of the drive, which were

@@ -138,6 +138,63 @@ static void test_replace_at_once(struct fixture *fx, const void *data)
         g_assert_cmpint(sched_before_replacing(fx->sched, staged, &source), ==, 0);
 }
 
+enum { NAMES = 15000, FILL = 100000, ROOM = 3 << 20, QUEUED = 1 << 20, MORE = 1 << 20 };
+
+/* So many names that a full index takes a good part of the tape; all of them are to be in the next one. */
+static void touch_names(struct fixture *fx, bool make)
+{
+        g_autofree char *end = g_strnfill(200, 'x');
+        struct tree_attr attr;
+        for (unsigned i = 0; i < NAMES; i++) {
+                g_autofree char *name = g_strdup_printf("%u-%s", i, end);
+                if (make)
+                        new_file(fx, name);
+                g_assert_cmpint(tree_resolve(fx->tree, name, &attr), ==, 0);
+                attr.times.mtime++;
+                g_assert_cmpint(tree_setattr(fx->tree, attr.ino, TREE_SET_MTIME, &attr, NULL), ==, 0);
+                tree_unref(fx->tree, attr.ino, 1);
+        }
+}
+
+static uint64_t remaining(struct fixture *fx)
+{
+        struct sched_status status;
+        sched_get_status(fx->sched, &status);
+        return status.remaining;
+}
+
+/* What is taken while an index is under way finds its place behind that index, and leaves room for one more.
+ */
+static void test_full(struct fixture *fx, const void *data)
+{
+        g_autofree uint8_t *content = g_malloc0(MORE);
+        struct answer sync = ANSWER;
+        touch_names(fx, true);
+        g_assert_cmpint(sync_all(fx->sched, NULL), ==, 0);
+        touch_names(fx, false);
+        new_file(fx, "first");
+        new_file(fx, "second");
+        SchedFile *f = open_name(fx, "first"), *g = open_name(fx, "second");
+        for (uint64_t at = 0; remaining(fx) > ROOM; at += FILL)
+                g_assert_cmpint(write_at(f, at, content, FILL), ==, 0);
+        g_assert_cmpint(write_at(g, 0, content, QUEUED), ==, 0);
+        sched_sync(fx->sched, NULL, sync_done, &sync);
+        await_commit(fx);
+        int r = write_at(g, QUEUED, content, MORE);
+        g_assert_true(r == 0 || r == -ENOSPC);
+        g_assert_cmpint(wait_answer(&sync), ==, 0);
+        g_assert_cmpint(sync_all(fx->sched, NULL), ==, 0);
+        sched_release(f);
+        sched_release(g);
+}
+
+static void set_up_small(struct fixture *fx, const void *data)
+{
+        static const struct virtual_cartridge small = { .capacity = 48 << 20, .early_warning = 1 << 20 };
+        fx->faults = "opcode=0a delay=20 count=all";
+        set_up(fx, &small);
+}
+
 int main(int argc, char **argv)
 {
         g_test_init(&argc, &argv, NULL);
@@ -145,5 +202,6 @@ int main(int argc, char **argv)
         g_test_add("/sched-commit/replace", struct fixture, NULL, set_up_slow, test_replace, tear_down);
         g_test_add("/sched-commit/replace-at-once", struct fixture, NULL, set_up_slow, test_replace_at_once,
                 tear_down);
+        g_test_add("/sched-commit/full", struct fixture, NULL, set_up_small, test_full, tear_down);
         return g_test_run();
 }
