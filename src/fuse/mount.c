@@ -173,6 +173,7 @@ int mount_serve(Volume *volume, Tree *tree, const struct mount_options *options,
                 .tree = tree,
                 .options = &own,
                 .cached = g_hash_table_new(NULL, NULL),
+                .directories = g_hash_table_new_full(NULL, NULL, g_free, NULL),
         };
         pthread_mutex_init(&fe.cached_lock, NULL);
         g_autofree char *loss = NULL;
@@ -182,6 +183,7 @@ int mount_serve(Volume *volume, Tree *tree, const struct mount_options *options,
         if (control)
                 control_finish(control, r, loss);
         g_hash_table_destroy(fe.cached);
+        g_hash_table_destroy(fe.directories);
         pthread_mutex_destroy(&fe.cached_lock);
         return r;
 }
