@@ -99,6 +99,9 @@ void tree_unref(Tree *t, uint64_t ino, uint64_t count);
  * Cookies stay valid while names come and go. with_ref: each taken entry returns a reference. */
 int tree_readdir(Tree *t, uint64_t ino, uint64_t cookie, bool with_ref,
         bool (*entry)(void *ctx, const char *name, const struct tree_attr *attr, uint64_t next), void *ctx);
+/* The cookie behind all entries that directory ino has now: what comes later has a higher one. 0: no such
+ * directory. */
+uint64_t tree_readdir_end(Tree *t, uint64_t ino);
 /* The directory that holds directory ino (root: itself). */
 int tree_parent(Tree *t, uint64_t ino, uint64_t *parent);
 /* Path from the root, "/a/b", by the first name found, for messages; the caller frees. NULL: no name. */

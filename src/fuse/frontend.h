@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
-/* What the frontend's files share. A FUSE inode number is the tree's ino; a file handle is a SchedFile. */
+/* What the frontend's files share. A FUSE inode number is the tree's ino; a file handle is a SchedFile, that
+ * of a directory is ops-names.c's. */
 #include <fuse_lowlevel.h>
 #include <glib.h>
 #include <pthread.h>
@@ -20,6 +21,7 @@ struct frontend {
         pthread_mutex_t cached_lock;
         GHashTable *cached;      /* inodes whose pages the kernel may keep: opened through the page cache, and
                                     since then not written around it. By cached_lock */
+        GHashTable *directories; /* that are open; by cached_lock */
         uint64_t init_unique;    /* of the INIT request; before there are other workers */
         atomic_bool maps_direct; /* the kernel maps files that go around its pages, too */
         struct received {

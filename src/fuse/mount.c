@@ -167,6 +167,7 @@ int mount_serve(Volume *volume, Tree *tree, const struct mount_options *options,
                 .tree = tree,
                 .options = &own,
                 .cached = g_hash_table_new(NULL, NULL),
+                .directories = g_hash_table_new_full(NULL, NULL, g_free, NULL),
         };
         pthread_mutex_init(&fe.cached_lock, NULL);
         g_autofree char *loss = NULL;
@@ -177,6 +178,7 @@ int mount_serve(Volume *volume, Tree *tree, const struct mount_options *options,
                 control_finish(control, r, loss);
         session_loop_free(fe.loop);
         g_hash_table_destroy(fe.cached);
+        g_hash_table_destroy(fe.directories);
         pthread_mutex_destroy(&fe.cached_lock);
         return r;
 }

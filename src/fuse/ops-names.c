@@ -251,8 +251,27 @@ struct listing {
         fuse_req_t req;
         char *buf;
         size_t size, used;
+        uint64_t end;
         bool plus;
 };
+
+/* Names that come while a directory is listed stand behind all others. A program that renames or copies what
+ * it is told would be told that next, and never come to an end: it gets what was there when it began. */
+struct open_directory {
+        atomic_uint_fast64_t end; /* the cookie behind that */
+};
+
+static struct open_directory *open_directory(const struct fuse_file_info *fi)
+{
+        return (struct open_directory *)(uintptr_t)fi->fh;
+}
+
+static void forget_directory(struct frontend *fe, struct open_directory *d)
+{
+        pthread_mutex_lock(&fe->cached_lock);
+        g_hash_table_remove(fe->directories, d);
+        pthread_mutex_unlock(&fe->cached_lock);
+}
 
 static bool add_entry(
         struct listing *l, const char *name, const struct tree_attr *attr, bool known, uint64_t next)
@@ -273,7 +292,8 @@ static bool add_entry(
 
 static bool list_one(void *ctx, const char *name, const struct tree_attr *attr, uint64_t next)
 {
-        return add_entry(ctx, name, attr, true, next + 2);
+        const struct listing *l = ctx;
+        return next <= l->end && add_entry(ctx, name, attr, true, next + 2);
 }
 
 static int list_dots(struct listing *l, struct frontend *fe, uint64_t ino, uint64_t offset)
@@ -292,11 +312,15 @@ static int list_dots(struct listing *l, struct frontend *fe, uint64_t ino, uint6
         return 0;
 }
 
-static void list(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, bool plus)
+static void list(
+        fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, const struct fuse_file_info *fi, bool plus)
 {
         struct frontend *fe = frontend_of(req);
+        struct open_directory *d = open_directory(fi);
+        if (offset == 0) /* also after rewinddir(3) */
+                atomic_store(&d->end, tree_readdir_end(fe->tree, ino));
         g_autofree char *buf = g_try_malloc(size);
-        struct listing l = { req, buf, size, 0, plus };
+        struct listing l = { req, buf, size, 0, atomic_load(&d->end), plus };
         int r = buf ? 0 : -ENOMEM;
         if (r == 0 && offset < 2)
                 r = list_dots(&l, fe, ino, (uint64_t)offset);
@@ -310,20 +334,34 @@ static void list(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, bool
 
 static void op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
+        struct frontend *fe = frontend_of(req);
+        struct open_directory *d = g_new(struct open_directory, 1);
+        atomic_init(&d->end, tree_readdir_end(fe->tree, ino));
+        pthread_mutex_lock(&fe->cached_lock);
+        g_hash_table_add(fe->directories, d);
+        pthread_mutex_unlock(&fe->cached_lock);
+        fi->fh = (uintptr_t)d;
         fi->cache_readdir = 1;
         fi->keep_cache = 1;
-        fuse_reply_open(req, fi);
+        if (fuse_reply_open(req, fi) == -ENOENT)
+                forget_directory(fe, d);
+}
+
+static void op_releasedir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+        forget_directory(frontend_of(req), open_directory(fi));
+        fuse_reply_err(req, 0);
 }
 
 static void op_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, struct fuse_file_info *fi)
 {
-        list(req, ino, size, offset, false);
+        list(req, ino, size, offset, fi, false);
 }
 
 static void op_readdirplus(
         fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, struct fuse_file_info *fi)
 {
-        list(req, ino, size, offset, true);
+        list(req, ino, size, offset, fi, true);
 }
 
 void ops_names(struct fuse_lowlevel_ops *ops)
@@ -341,6 +379,7 @@ void ops_names(struct fuse_lowlevel_ops *ops)
         ops->rename = op_rename;
         ops->readlink = op_readlink;
         ops->opendir = op_opendir;
+        ops->releasedir = op_releasedir;
         ops->readdir = op_readdir;
         ops->readdirplus = op_readdirplus;
 }

@@ -282,6 +282,13 @@ int tree_readdir(Tree *tree, uint64_t ino, uint64_t cookie, bool with_ref,
         return 0;
 }
 
+uint64_t tree_readdir_end(Tree *tree, uint64_t ino)
+{
+        autounlock Tree *t = tree_lock(tree);
+        struct inode *dir;
+        return inode_get_dir(t, ino, &dir) < 0 ? 0 : dir->dir->last_cookie + 1;
+}
+
 int tree_parent(Tree *tree, uint64_t ino, uint64_t *parent)
 {
         autounlock Tree *t = tree_lock(tree);

@@ -52,6 +52,29 @@ if setfattr -n user.ltfs.volumeName -v x "$mnt" 2>/dev/null; then fail "a reserv
 note "sparse files stay sparse"
 [[ $(stat -c %b "$mnt/cp/hole-only") -eq 0 ]] || fail "a hole takes space"
 
+note "a directory that changes while it is listed has an end"
+mkdir "$mnt/listed"
+for i in {1..1000}; do : >"$mnt/listed/$i"; done
+python3 - "$mnt/listed" <<'PYTHON'
+import os, sys
+os.chdir(sys.argv[1])
+before = len(os.listdir())
+for act in (lambda name: os.rename(name, name + ".renamed"), lambda name: os.link(name, name + ".copy")):
+    with os.scandir() as entries:
+        for n, entry in enumerate(entries):
+            if n == before:
+                sys.exit("told again what was made meanwhile: " + entry.name)
+            act(entry.name)
+assert sorted(os.listdir()) == sorted(f"{i}.renamed{end}" for i in range(1, 1001) for end in ("", ".copy"))
+# rewinddir(3): what came meanwhile is there.
+fd = os.open(".", os.O_RDONLY)
+n = len(os.listdir(fd))
+os.mkdir("later")
+os.lseek(fd, 0, os.SEEK_SET)
+assert len(os.listdir(fd)) == n + 1 and "later" in os.listdir(fd)
+PYTHON
+rm -r "$mnt/listed"
+
 note "changes"
 mv "$mnt/cp/directory" "$mnt/renamed"
 rm "$mnt/cp/large"

@@ -202,6 +202,14 @@ static void test_readdir(void)
         assert_list(t, d, &start, 0, "");
         g_assert_cmpuint(start, ==, 0);
         assert_list(t, d, &start, 100, "e f ");
+        /* What comes later is behind the end of what is there. */
+        g_assert_cmpuint(tree_readdir_end(t, d), ==, start);
+        uint64_t g = add_file(t, d, "g");
+        assert_list(t, d, &start, 100, "g ");
+        g_assert_cmpuint(tree_readdir_end(t, d), ==, start);
+        g_assert_cmpuint(tree_readdir_end(t, a), ==, 0);
+        g_assert_cmpint(tree_unlink(t, d, "g", 1), ==, 0);
+        tree_unref(t, g, 1);
         /* taken entries had a reference, the one refused had not */
         g_assert_cmpuint(attr_of(t, a).nlink, ==, 0);
         tree_unref(t, a, 1);
