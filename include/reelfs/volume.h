@@ -180,9 +180,10 @@ int volume_read_next(Volume *v, uint64_t id, struct segment *next);
 /* (drive) Writes an index of tree as a segment of its own and flushes; all written segments are synced then.
  * It is incremental, unless too much has changed since the last full one; force: a full one in any case.
  * Extents in segments not yet written are left out, and a file's length ends before the first of them; of a
- * lost segment, what its length covers stays, and what is behind in the file. The tree is locked while a full one is written, and while an
- * incremental one is made. No segment may be half written. progress (may be NULL) is told names written so
- * far and in all. Without changes since the last index it does nothing but flush, unless force. */
+ * lost segment, what its length covers stays, and what is behind in the file. The tree is locked while a full
+ * one is written, and while an incremental one is made. No segment may be half written. progress (may be
+ * NULL) is told names written so far and in all. Without changes since the last index it does nothing but
+ * flush, unless force. */
 int volume_commit(Volume *v, Tree *tree, bool force, const struct volume_progress *progress);
 /* True if the tree or the tape has changed since the last index: a commit is needed. */
 bool volume_is_dirty(Volume *v, Tree *tree);
@@ -212,9 +213,9 @@ struct volume_check_options {
         /* Reads all segments, and compares packs with what the index says of them. */
         bool deep;
         uint64_t from; /* from behind so many filemarks on only; not if there is no index */
-        /* Appends an index where the last one is damaged, or something follows it. deep: also if there is none,
-         * from what names packs have. If the end of data is missing, it is made, by overwriting what is behind
-         * the last thing that can be read. */
+        /* Appends an index where the last one is damaged, or something follows it. deep: also if there is
+         * none, from what names packs have. If the end of data is missing, it is made, by overwriting what is
+         * behind the last thing that can be read. */
         bool repair;
         void (*problem)(void *ctx, const char *text); /* one line for people; may be NULL */
         /* Whether that may be overwritten; text says what is there. NULL: no. */
