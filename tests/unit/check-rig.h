@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 /* What the tests of checks and repairs share. */
-#include <reelfs/fault.h>
-
 #include "segment-rig.h"
 
 struct found {
@@ -151,15 +149,4 @@ static inline void tear(struct rig *r, uint64_t objects)
 {
         static const uint8_t torn[] = { 0, 0, 1, 0, 'x', 'x' };
         cut(r, objects, torn, sizeof(torn));
-}
-
-/* The tape again, in a drive that fails by these rules. */
-static inline void load_ruled(struct rig *r, const char *rules)
-{
-        Transport *t;
-        rig_unload(r);
-        g_assert_cmpint(virtual_open(r->path, false, &t), ==, 0);
-        g_assert_cmpint(fault_wrap(t, rules, "rules", &t), ==, 0);
-        g_assert_cmpint(tape_open(t, "test", &r->tape), ==, 0);
-        catch_messages();
 }

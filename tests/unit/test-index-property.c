@@ -10,22 +10,16 @@
 #include <reelfs/hash.h>
 
 #include "index-helpers.h"
+#include "tree-names.h"
 
 #define ROUNDS 60
 #define NAMES_MAX 120
-
-struct place_of_name {
-        uint64_t parent, ino;
-        uint32_t mode;
-        char *name;
-};
 
 struct world {
         GRand *rand;
         Tree *tree;
         struct segment_table table;
-        GArray *names; /* of struct place_of_name */
-        GArray *stack; /* directories entered */
+        GArray *names; /* of struct tree_name */
         GString *full, *cumulative;
         GPtrArray *small; /* GString, since then */
         unsigned remounts;
@@ -80,47 +74,20 @@ static char *any_name(struct world *w)
 
 /* ---- What is in it */
 
-static int look_enter(void *ctx, const struct tree_entry *e)
-{
-        struct world *w = ctx;
-        if (e->name[0]) {
-                struct place_of_name n = { g_array_index(w->stack, uint64_t, w->stack->len - 1), e->ino,
-                        e->attr.mode, g_strdup(e->name) };
-                g_array_append_val(w->names, n);
-        }
-        if (S_ISDIR(e->attr.mode))
-                g_array_append_val(w->stack, e->ino);
-        return 0;
-}
-
-static int look_leave(void *ctx, const struct tree_entry *e)
-{
-        struct world *w = ctx;
-        g_array_set_size(w->stack, w->stack->len - 1);
-        return 0;
-}
-
 static void look_around(struct world *w)
 {
-        static const struct tree_visitor v = { look_enter, look_leave };
-        g_array_set_size(w->names, 0);
-        g_assert_cmpint(tree_walk(w->tree, &v, w), ==, 0);
+        tree_names_list(w->tree, w->names);
 }
 
-static void clear_name(void *mem)
+static const struct tree_name *any_place(struct world *w)
 {
-        g_free(((struct place_of_name *)mem)->name);
-}
-
-static const struct place_of_name *any_place(struct world *w)
-{
-        return &g_array_index(w->names, struct place_of_name, pick(w, w->names->len));
+        return &g_array_index(w->names, struct tree_name, pick(w, w->names->len));
 }
 
 static uint64_t any_dir(struct world *w)
 {
         for (unsigned tries = 0; tries < 8 && w->names->len > 0; tries++) {
-                const struct place_of_name *n = any_place(w);
+                const struct tree_name *n = any_place(w);
                 if (S_ISDIR(n->mode))
                         return n->ino;
         }
@@ -208,7 +175,7 @@ static void set_attributes(struct world *w, uint64_t ino)
 static void change_names(struct world *w)
 {
         static const unsigned flags[] = { 0, 0, RENAME_NOREPLACE, RENAME_EXCHANGE };
-        const struct place_of_name *n = any_place(w), *m = any_place(w);
+        const struct tree_name *n = any_place(w), *m = any_place(w);
         g_autofree char *name = any_name(w);
         struct tree_attr attr;
         unsigned how = flags[pick(w, G_N_ELEMENTS(flags))];
@@ -308,10 +275,8 @@ static void run(uint32_t seed)
 {
         struct world w = { .rand = g_rand_new_with_seed(seed),
                 .tree = tree_new(),
-                .names = g_array_new(FALSE, FALSE, sizeof(struct place_of_name)),
-                .stack = g_array_new(FALSE, FALSE, sizeof(uint64_t)),
+                .names = tree_names_new(),
                 .small = g_ptr_array_new_with_free_func(free_text) };
-        g_array_set_clear_func(w.names, clear_name);
         make_table(&w.table);
         write_index(&w, TREE_ALL);
         for (unsigned i = 0; i < ROUNDS; i++) {
@@ -325,7 +290,6 @@ static void run(uint32_t seed)
         tree_free(w.tree);
         segments_clear(&w.table);
         g_array_free(w.names, TRUE);
-        g_array_free(w.stack, TRUE);
         g_ptr_array_unref(w.small);
         g_clear_pointer(&w.cumulative, free_text);
         free_text(w.full);

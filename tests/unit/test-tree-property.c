@@ -9,20 +9,15 @@
 #include <reelfs/tree.h>
 
 #include "change-helpers.h"
+#include "tree-names.h"
 
 #define NAMES 14
-
-struct name {
-        uint64_t parent, ino;
-        uint32_t mode;
-        char *name;
-};
 
 struct world {
         GRand *rand;
         Tree *tree;
         int64_t now;
-        GArray *names; /* of struct name, all of the tree */
+        GArray *names; /* of struct tree_name, all of the tree */
         GArray *dirs;
         uint64_t held; /* an inode with a reference, or 0 */
         GPtrArray *full, *cumulative;
@@ -35,40 +30,13 @@ static int pick(struct world *w, int n)
         return g_rand_int_range(w->rand, 0, n);
 }
 
-static void clear_name(void *mem)
-{
-        g_free(((struct name *)mem)->name);
-}
-
-static int look_enter(void *ctx, const struct tree_entry *e)
-{
-        struct world *w = ctx;
-        if (e->name[0]) {
-                uint64_t parent = g_array_index(w->dirs, uint64_t, w->dirs->len - 1);
-                struct name n = { parent, e->ino, e->attr.mode, g_strdup(e->name) };
-                g_array_append_val(w->names, n);
-        }
-        if (S_ISDIR(e->attr.mode))
-                g_array_append_val(w->dirs, e->ino);
-        return 0;
-}
-
-static int look_leave(void *ctx, const struct tree_entry *e)
-{
-        struct world *w = ctx;
-        g_array_set_size(w->dirs, w->dirs->len - 1);
-        return 0;
-}
-
 static void look_around(struct world *w)
 {
-        static const struct tree_visitor v = { look_enter, look_leave };
-        g_array_set_size(w->names, 0);
-        g_assert_cmpint(tree_walk(w->tree, &v, w), ==, 0);
+        tree_names_list(w->tree, w->names);
         g_array_set_size(w->dirs, 0);
         g_array_append_val(w->dirs, (uint64_t){ TREE_ROOT });
         for (unsigned i = 0; i < w->names->len; i++) {
-                const struct name *n = &g_array_index(w->names, struct name, i);
+                const struct tree_name *n = &g_array_index(w->names, struct tree_name, i);
                 if (S_ISDIR(n->mode))
                         g_array_append_val(w->dirs, n->ino);
         }
@@ -76,9 +44,7 @@ static void look_around(struct world *w)
 
 static uint64_t any_dir(struct world *w)
 {
-        uint64_t ino = g_array_index(w->dirs, uint64_t, pick(w, (int)w->dirs->len));
-        g_array_set_size(w->dirs, 0); /* look_enter's stack again */
-        return ino;
+        return g_array_index(w->dirs, uint64_t, pick(w, (int)w->dirs->len));
 }
 
 static void change_inode(struct world *w, uint64_t ino)
@@ -116,12 +82,12 @@ static void remove_all(struct world *w, uint64_t dir)
 {
         look_around(w);
         for (unsigned i = w->names->len; i-- > 0;) { /* what is below comes before */
-                const struct name *n = &g_array_index(w->names, struct name, i), *up = n;
+                const struct tree_name *n = &g_array_index(w->names, struct tree_name, i), *up = n;
                 for (unsigned j = i; up && up->ino != dir && up->parent != dir;) {
                         uint64_t parent = up->parent;
                         for (up = NULL; j-- > 0 && !up;)
-                                if (g_array_index(w->names, struct name, j).ino == parent)
-                                        up = &g_array_index(w->names, struct name, j);
+                                if (g_array_index(w->names, struct tree_name, j).ino == parent)
+                                        up = &g_array_index(w->names, struct tree_name, j);
                         j++;
                 }
                 if (up)
@@ -157,8 +123,8 @@ static void step(struct world *w)
                 create_any(w, dir, to);
                 return;
         }
-        const struct name *n = &g_array_index(w->names, struct name, pick(w, (int)w->names->len));
-        const struct name *m = &g_array_index(w->names, struct name, pick(w, (int)w->names->len));
+        const struct tree_name *n = &g_array_index(w->names, struct tree_name, pick(w, (int)w->names->len));
+        const struct tree_name *m = &g_array_index(w->names, struct tree_name, pick(w, (int)w->names->len));
         struct tree_attr attr;
         switch (pick(w, 12)) {
         case 0:
@@ -248,10 +214,9 @@ static void run(uint32_t seed, unsigned rounds)
         struct world w = { .rand = g_rand_new_with_seed(seed),
                 .tree = tree_new(),
                 .now = 1000,
-                .names = g_array_new(FALSE, FALSE, sizeof(struct name)),
+                .names = tree_names_new(),
                 .dirs = g_array_new(FALSE, FALSE, sizeof(uint64_t)),
                 .small = g_ptr_array_new_with_free_func(unref_document) };
-        g_array_set_clear_func(w.names, clear_name);
         walk(&w, TREE_ALL, false);
         for (unsigned i = 0; i < rounds; i++) {
                 for (int steps = pick(&w, pick(&w, 4) ? 12 : 300); steps > 0; steps--)

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Volumes on a drive that fails to write. */
-#include <reelfs/fault.h>
-
 #include "volume-rig.h"
 
 /* A transport in front of the virtual drive. */
@@ -231,18 +229,6 @@ static void test_commit_error(void)
         }
 }
 
-/* The tape again, in a drive that fails by these rules. */
-static void load_ruled(struct rig *r, const char *rules)
-{
-        Transport *t;
-        rig_unload(r);
-        g_assert_cmpint(virtual_open(r->path, false, &t), ==, 0);
-        g_assert_cmpint(fault_wrap(t, rules, "rules", &t), ==, 0);
-        g_assert_cmpint(tape_open(t, "test", &r->tape), ==, 0);
-        catch_messages();
-        rig_mount(r);
-}
-
 /* The drive said GOOD to a write that it did not do: no index counts that names what is not there. */
 static void test_swallowed(void)
 {
@@ -250,7 +236,7 @@ static void test_swallowed(void)
         uint64_t id;
         rig_start(&r, NULL);
         g_assert_cmpint(rig_commit(&r), ==, 0);
-        load_ruled(&r, "opcode=0a status=good");
+        mount_ruled(&r, "opcode=0a status=good");
         g_assert_cmpint(rig_append(&r, 3 * RIG_BLOCK + 1, 7, &id), ==, 0);
         put_extent(r.tree, make_file(r.tree, TREE_ROOT, "victim"), 0, 3 * RIG_BLOCK + 1, id, 0);
         g_assert_cmpint(rig_commit(&r), ==, -EIO);
@@ -279,7 +265,7 @@ static void test_heard_by_reader(void)
         g_assert_cmpint(rig_commit(&r), ==, 0);
         g_autofree char *now = g_build_filename(r.directory, "now", NULL);
         g_autofree char *rules = g_strdup_printf("if=%s opcode=92 sense=3/0c/00 deferred", now);
-        load_ruled(&r, rules);
+        mount_ruled(&r, rules);
         g_assert_cmpint(rig_append(&r, 3 * RIG_BLOCK + 1, 7, &id), ==, 0);
         put_extent(r.tree, make_file(r.tree, TREE_ROOT, "before"), 0, 3 * RIG_BLOCK + 1, id, 0);
         struct segment first;
@@ -340,7 +326,7 @@ static void test_resume(void)
                         g_assert_cmpint(rig_commit(&r), ==, 0);
                         g_autofree char *rules = g_strdup_printf(
                                 "opcode=0a,10 after=%u count=%u partial=1 sense=3/0c/00", after, times);
-                        load_ruled(&r, rules);
+                        mount_ruled(&r, rules);
                         bool failed = rig_append(&r, 3 * RIG_BLOCK + 1, 7, &id) < 0;
                         put_extent(
                                 r.tree, make_file(r.tree, TREE_ROOT, "victim"), 0, 3 * RIG_BLOCK + 1, id, 0);
@@ -365,7 +351,7 @@ static void test_resume_refused(void)
         struct rig r;
         rig_start(&r, NULL);
         g_assert_cmpint(rig_commit(&r), ==, 0);
-        load_ruled(&r, "opcode=0a count=2 sense=3/0c/00");
+        mount_ruled(&r, "opcode=0a count=2 sense=3/0c/00");
         make_dir(r.tree, TREE_ROOT, "d");
         g_assert_cmpint(rig_commit(&r), ==, -EIO);
         g_autofree char *data = NULL;
@@ -406,7 +392,7 @@ static void test_resume_elsewhere(void)
                 g_assert_cmpint(rig_commit(&r), ==, 0);
                 g_autofree char *rules =
                         g_strdup_printf("opcode=0a,10 %s partial=1 sense=3/0c/00", faults[i]);
-                load_ruled(&r, rules);
+                mount_ruled(&r, rules);
                 rig_append(&r, 3 * RIG_BLOCK + 1, 7, &id);
                 make_file(r.tree, TREE_ROOT, "here");
                 rig_commit(&r);

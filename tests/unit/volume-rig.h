@@ -5,10 +5,12 @@
 #include <glib/gstdio.h>
 #include <stdio.h>
 
+#include <reelfs/fault.h>
 #include <reelfs/util.h>
 #include <reelfs/virtual.h>
 #include <reelfs/volume.h>
 
+#include "cartridge-place.h"
 #include "volume-helpers.h"
 
 #define RIG_BLOCK 65536
@@ -39,9 +41,8 @@ static inline void rig_unload(struct rig *r)
 static inline void rig_init(struct rig *r, const struct virtual_cartridge *cartridge)
 {
         static const struct virtual_cartridge usual = { .capacity = 0 };
-        *r = (struct rig){ .directory = g_dir_make_tmp("reelfs-volume-XXXXXX", NULL) };
-        g_assert_nonnull(r->directory);
-        r->path = g_build_filename(r->directory, "tape.tap", NULL);
+        *r = (struct rig){ 0 };
+        place_make(&r->directory, &r->path);
         catch_messages();
         g_assert_cmpint(virtual_create(r->path, cartridge ? cartridge : &usual), ==, 0);
         rig_load(r);
@@ -50,12 +51,7 @@ static inline void rig_init(struct rig *r, const struct virtual_cartridge *cartr
 static inline void rig_clear(struct rig *r)
 {
         rig_unload(r);
-        g_autofree char *key_file = g_strconcat(r->path, ".cartridge", NULL);
-        g_unlink(r->path);
-        g_unlink(key_file);
-        g_assert_cmpint(g_rmdir(r->directory), ==, 0);
-        g_free(r->directory);
-        g_free(r->path);
+        place_clear(r->directory, r->path);
         log_set_sink(NULL, NULL);
 }
 
@@ -76,6 +72,23 @@ static inline void rig_format(struct rig *r)
                 .mode = 0750,
                 .block_length = info.fixed_only ? 0 : RIG_BLOCK };
         g_assert_cmpint(volume_format(r->tape, &format), ==, 0);
+}
+
+/* The tape again, in a drive that fails by these rules. */
+static inline void load_ruled(struct rig *r, const char *rules)
+{
+        Transport *t;
+        rig_unload(r);
+        g_assert_cmpint(virtual_open(r->path, false, &t), ==, 0);
+        g_assert_cmpint(fault_wrap(t, rules, "rules", &t), ==, 0);
+        g_assert_cmpint(tape_open(t, "test", &r->tape), ==, 0);
+        catch_messages();
+}
+
+static inline void mount_ruled(struct rig *r, const char *rules)
+{
+        load_ruled(r, rules);
+        rig_mount(r);
 }
 
 static inline void rig_remount(struct rig *r)
