@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <glib/gstdio.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "bench.h"
@@ -9,7 +10,7 @@
 /* A recovery's own commands are cut after every so-manyth crash. */
 #define SECOND_EVERY 29
 #define SECOND_MAX 24 /* cuts of one recovery */
-#define RECORD_TRIES 20
+#define RACE_CUTS 40  /* of a run that races, about */
 
 /* ---- Files */
 
@@ -58,10 +59,12 @@ const char *bench_medium(const struct bench *b)
         return options[b->medium];
 }
 
-int bench_record(struct bench *b, uint32_t seed, struct work *w)
+int bench_record(struct bench *b, uint32_t seed, bool race, struct work *w)
 {
         g_autofree char *path = bench_path(b, "work.tap");
-        *w = (struct work){ .medium = b->medium, .verbose = b->verbose };
+        *w = (struct work){
+                .medium = b->medium, .verbose = b->verbose, .race_wanted = race, .few = race && seed % 4 == 0
+        };
         int r = work_begin(w, seed, path);
         for (unsigned i = 0; r == 0 && i < b->steps; i++)
                 r = work_step(w);
@@ -79,16 +82,15 @@ int bench_record(struct bench *b, uint32_t seed, struct work *w)
         return 0;
 }
 
-/* Cuts of what the first mount after a crash did. */
+/* Cuts of what the first mount after a crash did; of: that crash. */
 static int run_second(
-        struct bench *b, struct recording *first, const struct window *w, uint32_t seed, int number)
+        struct bench *b, struct recording *first, const struct window *w, uint32_t seed, const char *of)
 {
         recording_end(first);
         g_autoptr(GArray) cuts = cuts_of_recovery(first, seed, w);
         g_autofree char *path = bench_path(b, "second.tap");
         if (first->overwritten) {
-                printf("%s--seed %u --cut %d: the recovery has overwritten something\n", bench_medium(b),
-                        seed, number);
+                printf("%s: the recovery has overwritten something\n", of);
                 b->totals.other++;
                 return 0;
         }
@@ -97,9 +99,8 @@ static int run_second(
                 if (b->only_second >= 0 && i != (unsigned)b->only_second)
                         continue;
                 const struct cut *cut = &g_array_index(cuts, struct cut, i);
-                g_autofree char *what = g_strdup_printf(
-                        "%s--seed %u --cut %d --second %u (%s, then %s at command %zu)", bench_medium(b),
-                        seed, number, i, "a crash", crash_names[cut->kind], cut->command);
+                g_autofree char *what = g_strdup_printf("%s --second %u (a crash, then %s at command %zu)",
+                        of, i, crash_names[cut->kind], cut->command);
                 b->totals.second_cuts++;
                 if (!case_run(first, cut, path, w, NULL, what, &b->totals))
                         bench_keep(b, "second.tap");
@@ -108,24 +109,43 @@ static int run_second(
         return 0;
 }
 
+/* As options, which a run that races cannot be made again by. */
+static char *name_cut(const struct bench *b, const struct work *w, uint32_t seed, unsigned number)
+{
+        return g_strdup_printf(w->race_wanted ? "%srace of seed %u, cut %u" : "%s--seed %u --cut %u",
+                bench_medium(b), seed, number);
+}
+
+/* So what it did stands beside what is wrong. */
+static void print_log(const struct work *w, const struct cut *cut)
+{
+        for (unsigned i = 0; w->race_wanted && i < w->log->len; i++) {
+                const char *line = w->log->pdata[i];
+                unsigned long step = strtoul(line, NULL, 10);
+                if (step > cut->acked && step <= cut->last)
+                        printf("  %s\n", line);
+        }
+}
+
 static int run_cut(
         struct bench *b, const struct work *w, const struct cut *cut, uint32_t seed, unsigned number)
 {
-        const struct window window = { w->model, cut->acked, cut->last, false };
-        g_autofree char *path = bench_path(b, "cut.tap"),
-                        *what = g_strdup_printf("%s--seed %u --cut %u (%s at command %zu; steps %u to %u)",
-                                bench_medium(b), seed, number, crash_names[cut->kind], cut->command,
-                                cut->acked, cut->last);
+        const struct window window = { w->model, cut->acked, cut->last, .racing = w->race_wanted };
+        g_autofree char *path = bench_path(b, "cut.tap"), *of = name_cut(b, w, seed, number),
+                        *what = g_strdup_printf("%s (%s at command %zu; steps %u to %u)", of,
+                                crash_names[cut->kind], cut->command, cut->acked, cut->last);
         bool twice = cut->tail == TAIL_END && (b->only_cut >= 0 || number % SECOND_EVERY == 0);
         struct recording second;
         int r = 0;
         if (b->only_cut >= 0)
                 printf("%s\n", what);
         b->totals.cuts[cut->kind]++;
-        if (!case_run(&w->recording, cut, path, &window, twice ? &second : NULL, what, &b->totals))
+        if (!case_run(&w->recording, cut, path, &window, twice ? &second : NULL, what, &b->totals)) {
                 bench_keep(b, "cut.tap");
+                print_log(w, cut);
+        }
         if (twice) {
-                r = run_second(b, &second, &window, seed, (int)number);
+                r = run_second(b, &second, &window, seed, of);
                 recording_clear(&second);
         }
         bench_remove(b, "cut.tap");
@@ -140,23 +160,33 @@ static unsigned cuts_done(const struct bench *b)
         return n;
 }
 
-static int run_seed(struct bench *b, uint32_t seed)
+static int run_seed(struct bench *b, uint32_t seed, bool race)
 {
         struct work w;
-        int r = bench_record(b, seed, &w);
+        int r = bench_record(b, seed, race, &w);
         if (r == 0) {
                 g_autoptr(GArray) cuts = cuts_of(&w.recording, seed);
-                printf("seed %u: %u operations, %u commands, %u cut points (recording %08x)\n", seed,
-                        model_step(w.model), w.recording.records->len - 1, cuts->len,
-                        recording_digest(&w.recording));
-                b->runs++;
+                unsigned every = race ? MAX(cuts->len / RACE_CUTS + 1, b->every) : b->every;
+                printf("%s %u: %u operations, %u commands, %u cut points (recording %08x)\n",
+                        race ? "race, seed" : "seed", seed, model_step(w.model), w.recording.records->len - 1,
+                        cuts->len, recording_digest(&w.recording));
+                b->runs += !race;
+                b->races_done += race;
                 b->operations += model_step(w.model);
                 for (unsigned i = 0; r == 0 && i < cuts->len; i++)
-                        if (b->only_cut < 0 ? i % b->every == 0 : i == (unsigned)b->only_cut)
+                        if (b->only_cut < 0 ? (i + seed) % every == 0 : i == (unsigned)b->only_cut)
                                 r = run_cut(b, &w, &g_array_index(cuts, struct cut, i), seed, i);
         }
         work_clear(&w);
         bench_remove(b, "work.tap");
+        return r;
+}
+
+static int run_races(struct bench *b, uint32_t seed)
+{
+        int r = 0;
+        for (unsigned i = 0; r == 0 && i < b->races; i++)
+                r = run_seed(b, seed + i, true);
         return r;
 }
 
@@ -165,16 +195,20 @@ int bench_run(struct bench *b)
         uint32_t seed = b->seed;
         int r = 0;
         if (b->only_cut >= 0)
-                return run_seed(b, seed);
+                return run_seed(b, seed, false);
         if (b->only_fault >= 0)
                 return faults_run(b, seed);
         for (; r == 0 && b->forever && bench_is_good(b); seed++) {
-                r = run_seed(b, seed);
+                r = run_seed(b, seed, false);
+                if (r == 0)
+                        r = run_races(b, seed * b->races);
                 if (r == 0)
                         r = faults_run(b, seed);
         }
         while (r == 0 && !b->forever && cuts_done(b) < b->cuts)
-                r = run_seed(b, seed++);
+                r = run_seed(b, seed++, false);
+        if (r == 0 && !b->forever)
+                r = run_races(b, b->seed);
         return r < 0 || b->forever || b->faults == 0 ? r : faults_run(b, b->seed);
 }
 
@@ -203,6 +237,7 @@ void bench_print(const struct bench *b)
         const struct totals *t = &b->totals;
         printf("\n");
         line("runs of operations", b->runs);
+        line("runs that race", b->races_done);
         line("operations", b->operations);
         line("cut points", cuts_done(b));
         for (unsigned i = 0; i < CRASH_KINDS; i++) {

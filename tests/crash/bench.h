@@ -7,7 +7,7 @@
 #define FAULT_KINDS_MAX 64
 
 struct bench {
-        unsigned cuts, faults, seed, steps;
+        unsigned cuts, faults, races, seed, steps;
         enum medium medium;
         unsigned every;                                 /* of the cuts of a run, one of so many */
         int only_cut, only_second, only_fault, only_at; /* -1: all */
@@ -16,7 +16,7 @@ struct bench {
         char *directory; /* for cartridges */
 
         struct totals totals;
-        unsigned runs, operations;
+        unsigned runs, races_done, operations;
         unsigned injected[FAULT_KINDS_MAX]; /* faults that were met, by kind */
         unsigned told;                      /* runs in which somebody was told */
 };
@@ -33,8 +33,8 @@ void bench_remove(const struct bench *b, const char *name);
 void bench_keep(const struct bench *b, const char *name);
 /* The options for the medium, with a space behind; "" if it is a usual one. */
 const char *bench_medium(const struct bench *b);
-/* Works from the seed, up to the last unmount, without faults. */
-int bench_record(struct bench *b, uint32_t seed, struct work *w);
+/* Works from the seed, up to the last unmount, without faults. race: while the drive works. */
+int bench_record(struct bench *b, uint32_t seed, bool race, struct work *w);
 
 /* Whether the bench notices what is wrong. */
 int selftest_run(struct bench *b);

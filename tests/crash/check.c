@@ -5,32 +5,10 @@
 
 #include "check-private.h"
 
-#define LOST_FOUND "/lost+found"
 /* Says how much of a file is there. */
 #define CUT_OFF_XATTR "user.reelfs-lost"
 
-/* A name that the volume has. */
-struct found {
-        char *path;
-        struct tree_attr attr;
-        char *target, *attribute;
-        bool marked; /* as what is not there as a whole */
-};
-
-struct check {
-        Volume *volume;
-        Tree *tree;
-        const struct window *window;
-        struct verdict *verdict;
-        GPtrArray *all; /* of struct found */
-        GHashTable *by_path;
-        GHashTable *segments;           /* id: GBytes, what was read of it */
-        GHashTable *inodes, *model_ids; /* of unchanged names: which belong together */
-        GString *at;                    /* path of the walk */
-        int error;
-};
-
-static void complain(struct check *c, unsigned *count, const char *path, const char *text)
+void check_complain(struct check *c, unsigned *count, const char *path, const char *text)
 {
         ++*count;
         g_string_append_printf(c->verdict->text, "  %s: %s\n", path, text);
@@ -69,7 +47,7 @@ static int enter(void *ctx, const struct tree_entry *entry)
                 tree_visit_xattrs(c->tree, entry, take_xattr, f);
                 g_ptr_array_add(c->all, f);
                 if (!g_hash_table_insert(c->by_path, f->path, f))
-                        complain(c, &c->verdict->invented, f->path, "is there twice");
+                        check_complain(c, &c->verdict->invented, f->path, "is there twice");
         }
         if (!S_ISDIR(entry->attr.mode))
                 g_string_truncate(c->at, c->at->len - strlen(entry->name) - 1);
@@ -146,6 +124,11 @@ void check_own_content(uint8_t data[static CHECK_OWN_SIZE], unsigned number)
         }
 }
 
+GBytes *check_content(struct check *c, const struct found *f)
+{
+        return read_file(c->segments, c->volume, c->tree, f->attr.ino);
+}
+
 GBytes *check_read(Volume *v, Tree *tree, uint64_t ino)
 {
         g_autoptr(GHashTable) segments = segments_new();
@@ -154,8 +137,7 @@ GBytes *check_read(Volume *v, Tree *tree, uint64_t ino)
 
 /* ---- Comparing */
 
-/* NULL: it is that state. */
-static const char *difference(const struct found *f, GBytes *content, const struct node *n)
+const char *check_difference(const struct found *f, GBytes *content, const struct node *n)
 {
         if (!n)
                 return "it was not there";
@@ -211,8 +193,7 @@ static bool is_beginning(const struct found *f, GBytes *content, const struct no
         return false;
 }
 
-/* A directory that a pack's member needed may be made anew, with attributes that nobody has set. */
-static bool is_makeshift(const struct found *f, const struct node *const *states, unsigned n)
+bool check_is_makeshift(const struct found *f, const struct node *const *states, unsigned n)
 {
         if (!S_ISDIR(f->attr.mode) || states[0])
                 return false;
@@ -222,13 +203,12 @@ static bool is_makeshift(const struct found *f, const struct node *const *states
         return false;
 }
 
-/* Names of one inode are still names of one inode, others are not. */
-static void compare_links(struct check *c, const struct found *f, const struct node *n)
+void check_links(struct check *c, const struct found *f, const struct node *n)
 {
         uint64_t *ino = g_hash_table_lookup(c->inodes, &n->id),
                  *id = g_hash_table_lookup(c->model_ids, &f->attr.ino);
         if ((ino && *ino != f->attr.ino) || (id && *id != n->id))
-                complain(c, &c->verdict->lost, f->path, "its hard links are others");
+                check_complain(c, &c->verdict->lost, f->path, "its hard links are others");
         g_hash_table_insert(c->inodes, g_memdup2(&n->id, 8), g_memdup2(&f->attr.ino, 8));
         g_hash_table_insert(c->model_ids, g_memdup2(&f->attr.ino, 8), g_memdup2(&n->id, 8));
 }
@@ -240,27 +220,27 @@ static void compare_found(struct check *c, const struct found *f)
         g_autoptr(GBytes) content = NULL;
         const char *last = NULL;
         if (S_ISREG(f->attr.mode))
-                content = read_file(c->segments, c->volume, c->tree, f->attr.ino);
+                content = check_content(c, f);
         /* What a drive that fails has lost is told by the volume, and cannot be read. */
         if (S_ISREG(f->attr.mode) && !content) {
                 if (!c->window->faulty || n == 1)
-                        complain(c, &c->verdict->lost, f->path, "it cannot be read");
+                        check_complain(c, &c->verdict->lost, f->path, "it cannot be read");
                 return;
         }
         for (unsigned i = n; i-- > 0;) {
-                const char *text = difference(f, content, states[i]);
+                const char *text = check_difference(f, content, states[i]);
                 if (!text) {
                         if (n == 1 && S_ISREG(f->attr.mode))
-                                compare_links(c, f, states[i]);
+                                check_links(c, f, states[i]);
                         return;
                 }
                 last = last && strcmp(text, "it was not there") == 0 ? last : text;
         }
-        if (is_makeshift(f, states, n) || is_beginning(f, content, states, n) ||
+        if (check_is_makeshift(f, states, n) || is_beginning(f, content, states, n) ||
                 (c->window->faulty && n > 1 && content &&
                         (c->window->lied || is_mixture(content, states, n))))
                 return;
-        complain(c, states[0] ? &c->verdict->lost : &c->verdict->invented, f->path, last);
+        check_complain(c, states[0] ? &c->verdict->lost : &c->verdict->invented, f->path, last);
 }
 
 static void compare_missing(void *ctx, const char *path)
@@ -273,7 +253,20 @@ static void compare_missing(void *ctx, const char *path)
         for (unsigned i = 0; i < n; i++)
                 if (!states[i])
                         return;
-        complain(c, &c->verdict->lost, path, "it is gone");
+        check_complain(c, &c->verdict->lost, path, "it is gone");
+}
+
+static void check_lost_found(struct check *c, const struct found *f)
+{
+        g_autoptr(GBytes) content = check_content(c, f);
+        const char *text = "it cannot be read";
+        c->verdict->rescued++;
+        if (content && c->race)
+                return race_check_rescued(c, f, content);
+        if (content)
+                text = check_rescued(c->window, content);
+        if (text)
+                check_complain(c, &c->verdict->invented, f->path, text);
 }
 
 static void check_found(struct check *c, const struct found *f)
@@ -282,15 +275,15 @@ static void check_found(struct check *c, const struct found *f)
                 return;
         if (strcmp(f->path, LOST_FOUND) == 0) {
                 if (!S_ISDIR(f->attr.mode) || (f->attr.mode & 077) || f->attr.uid != 0)
-                        complain(c, &c->verdict->invented, f->path, "others than root can look into it");
+                        check_complain(
+                                c, &c->verdict->invented, f->path, "others than root can look into it");
         } else if (!g_str_has_prefix(f->path, LOST_FOUND "/")) {
-                compare_found(c, f);
+                if (c->race)
+                        race_check_found(c, f);
+                else
+                        compare_found(c, f);
         } else if (S_ISREG(f->attr.mode)) {
-                g_autoptr(GBytes) content = read_file(c->segments, c->volume, c->tree, f->attr.ino);
-                const char *text = content ? check_rescued(c->window, content) : "it cannot be read";
-                c->verdict->rescued++;
-                if (text)
-                        complain(c, &c->verdict->invented, f->path, text);
+                check_lost_found(c, f);
         }
 }
 
@@ -304,11 +297,15 @@ int check_volume(Volume *v, Tree *tree, const struct window *w, struct verdict *
         c.inodes = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, g_free);
         c.model_ids = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, g_free);
         c.at = g_string_new(NULL);
+        if (w->racing)
+                race_check_begin(&c);
         int r = tree_walk(tree, &visitor, &c);
         for (unsigned i = 0; r == 0 && i < c.all->len; i++)
                 check_found(&c, c.all->pdata[i]);
         if (r == 0)
                 model_foreach(w->model, compare_missing, &c);
+        if (c.race)
+                race_check_end(&c);
         g_hash_table_unref(c.by_path);
         g_hash_table_unref(c.segments);
         g_hash_table_unref(c.inodes);

@@ -13,6 +13,7 @@ struct window {
         bool faulty; /* the drive has failed: of what was not acknowledged, files may have a part */
         bool lied;   /* it has dropped data in the midst of other data and not said so: the volume may be
                         read-only   for that, and what was not acknowledged may have the wrong bytes */
+        bool racing; /* operations went on while the drive worked */
 };
 
 struct verdict {

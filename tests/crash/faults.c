@@ -129,7 +129,7 @@ int faults_run(struct bench *b, uint32_t seed)
                 run_fault(b, seed, (unsigned)b->only_fault, (size_t)b->only_at);
                 return 0;
         }
-        int r = bench_record(b, seed, &w);
+        int r = bench_record(b, seed, false, &w);
         size_t last = r == 0 ? recording_commands(&w.recording) : 0;
         size_t first = r == 0 ? g_array_index(w.recording.acks, struct ack, 0).commands : 0;
         work_clear(&w);

@@ -20,10 +20,15 @@ static const char usage[] =
         "is left, and compares it with what has to be there. Each --seed is one run of operations.\n"
         "  --cuts N      stop after the run in which N cut points are reached (default 2000)\n"
         "  --faults N    faults injected into running workloads (default 480)\n"
+        "  --races N     runs in which syncs are not waited for, and operations go on while the drive "
+        "works;\n"
+        "                each is another one every time, even of the same seed (default 25; with --forever,\n"
+        "                of each seed)\n"
         "  --seed S      the first seed (default 1); the next ones follow\n"
         "  --steps N     operations in a run (default 90)\n"
         "  --medium M    usual (default), worm, or append-only: a drive in that mode\n"
-        "  --every N     of the cuts of a run, one of N (default 1)\n"
+        "  --every N     of the cuts of a run, one of N (default 1; of one that races so many that 40 are "
+        "left)\n"
         "  --cut N       only this cut of the first seed\n"
         "  --second M    only this cut of the recovery after it\n"
         "  --fault F     only this fault, by its number in the table\n"
@@ -37,6 +42,7 @@ static const char usage[] =
 enum {
         CUTS = 1000,
         FAULTS,
+        RACES,
         SEED,
         STEPS,
         MEDIUM,
@@ -55,6 +61,7 @@ enum {
 static const struct option options[] = {
         { "cuts", required_argument, NULL, CUTS },
         { "faults", required_argument, NULL, FAULTS },
+        { "races", required_argument, NULL, RACES },
         { "seed", required_argument, NULL, SEED },
         { "steps", required_argument, NULL, STEPS },
         { "medium", required_argument, NULL, MEDIUM },
@@ -79,6 +86,9 @@ static void set_number(struct bench *b, int option, unsigned n)
                 break;
         case FAULTS:
                 b->faults = n;
+                break;
+        case RACES:
+                b->races = n;
                 break;
         case SEED:
                 b->seed = n;
@@ -150,7 +160,7 @@ static void take_message(void *ctx, int priority, const char *text)
 
 int main(int argc, char **argv)
 {
-        struct bench b = { .cuts = 2000, .faults = 480, .seed = 1, .steps = 90, .every = 1 };
+        struct bench b = { .cuts = 2000, .faults = 480, .races = 25, .seed = 1, .steps = 90, .every = 1 };
         b.only_cut = b.only_second = b.only_fault = b.only_at = -1;
         if (!parse(argc, argv, &b)) {
                 fputs(usage, stderr);

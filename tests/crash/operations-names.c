@@ -13,10 +13,10 @@ static bool is_below(const char *path, const char *directory)
         return g_str_has_prefix(path, directory) && path[strlen(directory)] == '/';
 }
 
-/* A large file that is being written is left where it is: the model knows it by its name. */
+/* A large file that is being written is left where it is, so that it stays one for a while. */
 static bool is_streaming(const struct work *w, const char *path)
 {
-        return w->streaming_path &&
+        return w->streaming_path && !w->racing &&
                 (strcmp(path, w->streaming_path) == 0 || is_below(w->streaming_path, path));
 }
 
@@ -35,6 +35,7 @@ static int make_inode(struct work *w, const char *path, const struct tree_new_in
         struct node *n = node_new(model_new_id(w->model), new_inode->mode);
         n->uid = new_inode->uid;
         n->gid = new_inode->gid;
+        n->ino = attr.ino;
         n->mtime = attr.times.mtime;
         n->target = g_strdup(new_inode->target);
         model_put(w->model, path, n);
@@ -57,7 +58,7 @@ int operation_mkdir(struct work *w)
 
 int operation_symlink(struct work *w)
 {
-        g_autofree char *path = new_path(w, "symlink"), *target = new_path(w, "target");
+        g_autofree char *path = new_file_path(w, "symlink"), *target = new_path(w, "target");
         g_string_append_printf(w->doing, "symlink %s", path);
         return make_inode(
                 w, path, &(struct tree_new_inode){ .mode = S_IFLNK | 0777, .uid = 1000, .target = target });
@@ -66,7 +67,7 @@ int operation_symlink(struct work *w)
 int operation_link(struct work *w)
 {
         const char *path = pick_name(w, S_IFREG), *name;
-        g_autofree char *to = new_path(w, "link");
+        g_autofree char *to = new_file_path(w, "link");
         struct tree_attr attr;
         uint64_t ino, parent;
         if (!path)
@@ -86,6 +87,11 @@ int operation_link(struct work *w)
 
 /* ---- Removal and renaming */
 
+static void leave_path(struct work *w, const char *path)
+{
+        g_ptr_array_add(w->left, g_strdup(path));
+}
+
 int operation_unlink(struct work *w)
 {
         const char *path = pick_name(w, work_random(w, 5) > 0 ? S_IFREG : S_IFLNK), *name;
@@ -96,6 +102,8 @@ int operation_unlink(struct work *w)
         int r = find_parent(w, path, &parent, &name);
         if (r == 0)
                 r = tree_unlink(w->tree, parent, name, work_now(w));
+        if (r == 0)
+                leave_path(w, path);
         if (r == 0)
                 model_put(w->model, path, NULL);
         return r;
@@ -116,6 +124,22 @@ int operation_rmdir(struct work *w)
         return r;
 }
 
+static bool is_interrupted(void *ctx)
+{
+        return *(const bool *)ctx;
+}
+
+/* As op_rename of the frontend. -EINTR: a file is to take the place of another one, a commit is under way,
+ * and nobody waits for its end. */
+static int before_rename(struct work *w, const struct node *old, const struct node *there)
+{
+        bool interrupted = w->racing && work_random(w, 2) > 0;
+        const struct sched_source source = { .interrupted = is_interrupted, .ctx = &interrupted };
+        if (!there || !S_ISREG(old->mode) || !S_ISREG(there->mode))
+                return 0;
+        return sched_before_replacing(w->sched, old->ino, &source);
+}
+
 static int rename_told(struct work *w, const char *from, const char *to)
 {
         const struct node *old = model_get(w->model, from), *there = model_get(w->model, to);
@@ -126,9 +150,17 @@ static int rename_told(struct work *w, const char *from, const char *to)
         if (r == 0)
                 r = find_parent(w, to, &new_parent, &new_name);
         if (r == 0)
+                r = before_rename(w, old, there);
+        if (r == -EINTR) {
+                g_string_append(w->doing, " (interrupted)");
+                return 0;
+        }
+        if (r == 0)
                 r = tree_rename(w->tree, parent, name, new_parent, new_name, 0, work_now(w));
         if (r < 0 || (there && there->id == old->id)) /* rename(2): two names of one inode both stay */
                 return r;
+        if (S_ISREG(old->mode))
+                leave_path(w, from);
         model_move(w->model, from, to);
         return 0;
 }
@@ -140,7 +172,7 @@ int operation_rename(struct work *w)
                 return 0;
         g_autofree char *from = g_strdup(path);
         const char *over = work_random(w, 3) == 0 ? pick_name(w, S_IFREG) : NULL;
-        g_autofree char *to = over ? g_strdup(over) : new_path(w, "renamed");
+        g_autofree char *to = over ? g_strdup(over) : new_file_path(w, "renamed");
         return is_streaming(w, to) || strcmp(from, to) == 0 ? 0 : rename_told(w, from, to);
 }
 
@@ -191,7 +223,7 @@ int operation_setattr(struct work *w)
                 n->mode = (n->mode & S_IFMT) | v.mode;
         n->uid = set & TREE_SET_UID ? v.uid : n->uid;
         n->gid = set & TREE_SET_GID ? v.gid : n->gid;
-        tell_inode(w, path, n);
+        tell_inode(w, n);
         return 0;
 }
 
@@ -215,6 +247,6 @@ int operation_xattr(struct work *w)
         if (r < 0)
                 node_unref(n);
         else
-                tell_inode(w, path, n);
+                tell_inode(w, n);
         return r;
 }

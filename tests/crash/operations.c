@@ -8,6 +8,7 @@
 #include <reelfs/util.h>
 
 #include "operations.h"
+#include "race.h"
 
 #define SMALL_MAX 12000
 #define PIECE_MAX (48 << 10)
@@ -22,6 +23,24 @@ const char *pick_name(struct work *w, uint32_t type)
                         return path;
         }
         return NULL;
+}
+
+/* A path that a file had once, if that can be had again. */
+static char *old_path(struct work *w)
+{
+        if (w->left->len == 0)
+                return NULL;
+        const char *path = w->left->pdata[work_random(w, w->left->len)];
+        g_autofree char *directory = g_path_get_dirname(path);
+        const struct node *parent = strcmp(directory, "/") == 0 ? NULL : model_get(w->model, directory);
+        bool has_parent = strcmp(directory, "/") == 0 || (parent && S_ISDIR(parent->mode));
+        return has_parent && !model_get(w->model, path) ? g_strdup(path) : NULL;
+}
+
+char *new_file_path(struct work *w, const char *what)
+{
+        char *path = w->racing && work_random(w, 3) == 0 ? old_path(w) : NULL;
+        return path ?: new_path(w, what);
 }
 
 char *new_path(struct work *w, const char *what)
@@ -48,13 +67,11 @@ int find_parent(struct work *w, const char *path, uint64_t *parent, const char *
         return find_inode(w, directory, parent);
 }
 
-void tell_inode(struct work *w, const char *path, struct node *n)
+void tell_inode(struct work *w, struct node *n)
 {
         struct tree_attr attr;
-        if (tree_resolve(w->tree, path, &attr) == 0) {
+        if (tree_getattr(w->tree, n->ino, &attr) == 0)
                 n->mtime = attr.times.mtime;
-                tree_unref(w->tree, attr.ino, 1);
-        }
         model_put_inode(w->model, n);
 }
 
@@ -70,6 +87,11 @@ GBytes *new_content(struct work *w, size_t size)
 
 /* ---- Writing */
 
+static bool is_parked(const struct work *w, uint64_t id)
+{
+        return w->parked.file && w->parked.id == id;
+}
+
 static int fill(void *ctx, void *dst, size_t size)
 {
         const uint8_t **next = ctx;
@@ -78,14 +100,16 @@ static int fill(void *ctx, void *dst, size_t size)
         return 0;
 }
 
-static int write_piece(SchedFile *f, uint64_t offset, GBytes *piece)
+/* From the byte at *done on, which becomes how many are written. */
+static int write_piece(SchedFile *f, uint64_t offset, GBytes *piece, enum sched_wait wait, size_t *done)
 {
         gsize size;
-        const uint8_t *next = g_bytes_get_data(piece, &size);
-        const struct sched_source source = { .fill = fill, .ctx = &next };
-        size_t done;
-        int r = sched_write(f, offset, size, &source, &done);
-        return r < 0 ? r : done == size ? 0 : -EIO;
+        const uint8_t *next = (const uint8_t *)g_bytes_get_data(piece, &size) + *done;
+        const struct sched_source source = { .fill = fill, .ctx = &next, .wait = wait };
+        size_t more;
+        int r = sched_write(f, offset + *done, size - *done, &source, &more);
+        *done += more;
+        return r < 0 ? r : *done == size ? 0 : -EIO;
 }
 
 /* The content with piece at offset; what is between is a hole. */
@@ -102,16 +126,63 @@ static GBytes *content_with(GBytes *content, uint64_t offset, GBytes *piece)
         return g_bytes_new_take(result, new_size);
 }
 
+/* The file has least bytes of what is being written, or more; part NULL: all of it. */
+static void tell_write(struct work *w, uint64_t id, const struct part *part)
+{
+        struct node *n = node_copy(model_inode(w->model, id));
+        node_set_part(n, part);
+        if (part)
+                model_put_inode(w->model, n);
+        else
+                tell_inode(w, n);
+}
+
+/* Somebody else waits for room, and goes on with it later. */
+static int park(struct work *w, SchedFile *f, uint64_t id, const struct part *part)
+{
+        struct parked *p = &w->parked;
+        *p = (struct parked){ .id = id, .part = *part };
+        g_bytes_ref(part->base);
+        g_bytes_ref(part->piece);
+        return sched_open(w->sched, model_inode(w->model, id)->ino, &p->file);
+}
+
+int write_parked(struct work *w, bool wait)
+{
+        struct parked *p = &w->parked;
+        if (!p->file)
+                return 0;
+        g_string_append_printf(w->doing, "(write on from %" G_GUINT64_FORMAT ") ", p->part.least);
+        int r = write_piece(
+                p->file, p->part.at, p->part.piece, wait ? SCHED_WAIT : SCHED_NO_WAIT, &p->part.least);
+        if (r == -EAGAIN) {
+                tell_write(w, p->id, &p->part);
+                return 0;
+        }
+        tell_write(w, p->id, NULL);
+        sched_release(g_steal_pointer(&p->file));
+        g_bytes_unref(p->part.base);
+        g_bytes_unref(p->part.piece);
+        return r;
+}
+
 /* Writes to an open file, and tells the model. The state is put first, since a part of it may come true. */
-static int write_told(struct work *w, SchedFile *f, const char *path, uint64_t offset, size_t size)
+static int write_told(struct work *w, SchedFile *f, uint64_t id, uint64_t offset, size_t size)
 {
         g_autoptr(GBytes) piece = new_content(w, size);
-        struct node *n = node_copy(model_get(w->model, path));
+        struct node *n = node_copy(model_inode(w->model, id));
+        g_autoptr(GBytes) base = g_bytes_ref(n->content);
+        struct part part = { base, piece, offset, 0, now_ns() };
+        bool may_park = w->racing && !w->parked.file && work_random(w, 4) > 0;
         node_set_content(n, content_with(n->content, offset, piece));
-        model_put_inode(w->model, node_copy(n));
-        int r = write_piece(f, offset, piece);
-        tell_inode(w, path, n);
-        return r;
+        node_set_part(n, &part);
+        model_put_inode(w->model, n);
+        int r = write_piece(f, offset, piece, may_park ? SCHED_NO_WAIT : SCHED_WAIT, &part.least);
+        tell_write(w, id, r == -EAGAIN ? &part : NULL);
+        if (r != -EAGAIN)
+                return r;
+        g_string_append(w->doing, " (parked)");
+        return park(w, f, id, &part);
 }
 
 static int open_path(struct work *w, const char *path, SchedFile **f)
@@ -128,7 +199,7 @@ static int write_range(struct work *w, const char *path, uint64_t offset, size_t
         if (r < 0)
                 return r;
         g_string_append_printf(w->doing, " %s at %" G_GUINT64_FORMAT " + %zu", path, offset, size);
-        r = write_told(w, f, path, offset, size);
+        r = write_told(w, f, model_get(w->model, path)->id, offset, size);
         sched_release(f);
         return r;
 }
@@ -150,6 +221,7 @@ int make_file(struct work *w, const char *path, size_t size)
         struct node *n = node_new(model_new_id(w->model), new_inode.mode);
         n->uid = new_inode.uid;
         n->gid = new_inode.gid;
+        n->ino = attr.ino;
         n->mtime = attr.times.mtime;
         node_set_content(n, g_bytes_new(NULL, 0));
         model_put(w->model, path, n);
@@ -159,7 +231,7 @@ int make_file(struct work *w, const char *path, size_t size)
 
 int operation_create(struct work *w)
 {
-        g_autofree char *path = new_path(w, "file");
+        g_autofree char *path = new_file_path(w, "file");
         g_string_append_printf(w->doing, "create %s, write", path);
         return make_file(w, path, work_random(w, 8) > 0 ? work_random(w, SMALL_MAX) : 0);
 }
@@ -175,11 +247,11 @@ void stop_streaming(struct work *w)
 
 static int stream_piece(struct work *w)
 {
-        uint64_t at = g_bytes_get_size(model_get(w->model, w->streaming_path)->content);
+        uint64_t at = g_bytes_get_size(model_inode(w->model, w->streaming_id)->content);
         size_t size = 1 + work_random(w, PIECE_MAX);
         g_string_append_printf(
                 w->doing, "stream %s at %" G_GUINT64_FORMAT " + %zu", w->streaming_path, at, size);
-        return write_told(w, w->streaming, w->streaming_path, at, size);
+        return write_told(w, w->streaming, w->streaming_id, at, size);
 }
 
 int operation_stream(struct work *w)
@@ -191,8 +263,9 @@ int operation_stream(struct work *w)
                 r = open_path(w, path, &w->streaming);
         if (r < 0)
                 return r;
+        w->streaming_id = model_get(w->model, path)->id;
         w->streaming_path = g_steal_pointer(&path);
-        for (unsigned i = 0; r == 0 && i < 3; i++)
+        for (unsigned i = 0; r == 0 && i < 3 && !is_parked(w, w->streaming_id); i++)
                 r = stream_piece(w);
         return r;
 }
@@ -200,12 +273,12 @@ int operation_stream(struct work *w)
 int operation_stream_on(struct work *w)
 {
         /* It may have been renamed or removed meanwhile; then it is written by no name. */
-        const struct node *n = w->streaming ? model_get(w->model, w->streaming_path) : NULL;
+        const struct node *n = w->streaming ? model_inode(w->model, w->streaming_id) : NULL;
         if (!n || g_bytes_get_size(n->content) > LARGE_MAX) {
                 stop_streaming(w);
                 return 0;
         }
-        return stream_piece(w);
+        return is_parked(w, n->id) ? 0 : stream_piece(w);
 }
 
 /* ---- Changing what is there */
@@ -213,8 +286,9 @@ int operation_stream_on(struct work *w)
 static const char *pick_file(struct work *w, size_t *size)
 {
         const char *path = pick_name(w, S_IFREG);
-        if (path)
-                *size = g_bytes_get_size(model_get(w->model, path)->content);
+        if (!path || is_parked(w, model_get(w->model, path)->id))
+                return NULL;
+        *size = g_bytes_get_size(model_get(w->model, path)->content);
         return path;
 }
 
@@ -249,8 +323,9 @@ int operation_rewrite(struct work *w)
         if (r == 0) {
                 struct node *n = node_copy(model_get(w->model, path));
                 node_set_content(n, g_bytes_new(NULL, 0));
-                tell_inode(w, path, n);
-                r = write_told(w, f, path, 0, size);
+                uint64_t id = n->id;
+                tell_inode(w, n);
+                r = write_told(w, f, id, 0, size);
         }
         sched_release(f);
         return r;
@@ -303,7 +378,7 @@ int operation_truncate(struct work *w)
                 return r;
         struct node *n = node_copy(model_get(w->model, path));
         node_set_content(n, content_cut(n->content, new_size));
-        tell_inode(w, path, n);
+        tell_inode(w, n);
         return 0;
 }
 
@@ -326,7 +401,7 @@ int operation_punch(struct work *w)
         uint8_t *zeros = g_malloc0(length);
         g_autoptr(GBytes) hole = g_bytes_new_take(zeros, length);
         node_set_content(n, content_with(n->content, offset, hole));
-        tell_inode(w, path, n);
+        tell_inode(w, n);
         return 0;
 }
 
@@ -387,6 +462,8 @@ int sync_file(struct work *w, const char *path)
 int operation_fsync(struct work *w)
 {
         const char *path = w->streaming && work_random(w, 3) == 0 ? w->streaming_path : pick_name(w, S_IFREG);
+        if (w->racing)
+                return race_sync(w, pick_name(w, S_IFREG));
         if (!path || !model_get(w->model, path))
                 return 0;
         g_string_append_printf(w->doing, "fsync %s", path);
@@ -396,7 +473,7 @@ int operation_fsync(struct work *w)
 int operation_commit(struct work *w)
 {
         g_string_append(w->doing, "commit");
-        return sync_file(w, NULL);
+        return w->racing ? race_sync(w, NULL) : sync_file(w, NULL);
 }
 
 static void read_done(void *ctx, int error, const struct iovec *iov, int iovcnt)
@@ -422,7 +499,10 @@ int operation_read(struct work *w)
         a.data = g_byte_array_new();
         sched_read(f, 0, size, read_done, &a);
         r = wait_answer(&a);
-        work_pause();
+        if (w->racing)
+                race_await_drive(w);
+        else
+                work_pause();
         sched_release(f);
         g_autoptr(GBytes) found = g_byte_array_free_to_bytes(a.data);
         if (r == 0 && !g_bytes_equal(found, model_get(w->model, path)->content))

@@ -14,6 +14,8 @@ int make_file(struct work *w, const char *path, size_t size);
 /* Returns when it is committed; path: of the file whose fsync it is, NULL: of everything. */
 int sync_file(struct work *w, const char *path);
 void stop_streaming(struct work *w);
+/* Goes on with a write that has found no room, if there is one; wait: to its end. */
+int write_parked(struct work *w, bool wait);
 
 int operation_create(struct work *w);
 int operation_stream(struct work *w);
@@ -46,10 +48,12 @@ int work_remount(struct work *w);
 const char *pick_name(struct work *w, uint32_t type);
 /* A path that never was, in some directory. The caller frees. */
 char *new_path(struct work *w, const char *what);
+/* In a run that races sometimes one that a file had and gave up. */
+char *new_file_path(struct work *w, const char *what);
 /* The directory's inode, and *name: where in path the last component begins. */
 int find_parent(struct work *w, const char *path, uint64_t *parent, const char **name);
 int find_inode(struct work *w, const char *path, uint64_t *ino);
-/* The inode's attributes as they are now become the model's; the rest as n says. Takes n. */
-void tell_inode(struct work *w, const char *path, struct node *n);
+/* The inode's time as it is now becomes the model's; the rest as n says. Takes n. */
+void tell_inode(struct work *w, struct node *n);
 /* size bytes that are nowhere else. */
 GBytes *new_content(struct work *w, size_t size);

@@ -149,7 +149,10 @@ static void lose(struct recorder *t)
 static int recorder_execute(Transport *t, struct transport_command *c)
 {
         struct recorder *recorder = (struct recorder *)t;
+        struct recording *recording = recorder->recording;
         lose(recorder);
+        if (recording->before)
+                recording->before(recording->before_ctx);
         int r = transport_execute(recorder->under, c);
         note(recorder, c);
         return r;

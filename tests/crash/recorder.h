@@ -42,6 +42,8 @@ struct recording {
         const struct loss *loss; /* still to happen, if something is in the buffer at command loss_at, or as
                                     soon as something is after that; NULL: none */
         size_t loss_at;
+        void (*before)(void *ctx); /* each command, by the thread that gives it; or NULL */
+        void *before_ctx;
         bool overwritten; /* something on the tape was: none of the states before can be had */
         GBytes *image;    /* the file at the end; see recording_end */
         GArray *objects;  /* of uint64_t: where each begins in it, and where the last ends */

@@ -4,9 +4,6 @@
 
 #include "check-private.h"
 
-/* At least so many bytes say where they are from. */
-#define PIECE 8
-
 struct pieces {
         const struct window *window;
         const uint8_t *data;
@@ -45,9 +42,7 @@ static void find_own_piece(struct pieces *p)
         }
 }
 
-/* Packs and indexes that cannot be used begin as what they are; all else is data of files. Of an index whose
- * beginning a drive has only said to have written there may be the rest. */
-static bool is_ours(const uint8_t *data, size_t size)
+bool check_is_ours(const uint8_t *data, size_t size)
 {
         static const char index[] = "<?xml", part[] = "</file>";
         return memmem(data, size, part, sizeof(part) - 1) ||
@@ -59,7 +54,7 @@ const char *check_rescued(const struct window *w, GBytes *content)
 {
         gsize size, at = 0;
         const uint8_t *data = g_bytes_get_data(content, &size);
-        while (at < size && !is_ours(data, size)) {
+        while (at < size && !check_is_ours(data, size)) {
                 struct pieces p = { w, data + at, size - at, 0 };
                 model_foreach(w->model, find_piece, &p);
                 if (p.best == 0)

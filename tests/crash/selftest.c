@@ -26,7 +26,7 @@ static int expect(struct bench *b, const struct work *w, const struct cut *cut, 
         unsigned (*count)(const struct totals *t))
 {
         g_autofree char *path = bench_path(b, "self.tap");
-        const struct window window = { w->model, cut->acked, cut->last, false };
+        const struct window window = { w->model, cut->acked, cut->last, .racing = w->race_wanted };
         struct totals totals = { .silent = true };
         case_run(&w->recording, cut, path, &window, NULL, what, &totals);
         bench_remove(b, "self.tap");
@@ -76,6 +76,14 @@ static int lose_commit(struct bench *b, const struct work *w)
         return expect(b, w, &cut, "a commit that is not on the tape", lost);
 }
 
+/* All since the first one of them. */
+static int lose_commits(struct bench *b, const struct work *w)
+{
+        struct cut cut = cut_at_ack(w, some_ack(w));
+        cut.size = record_at(w, ack_at(w, 0)->commands)->size;
+        return expect(b, w, &cut, "commits of a run that races that are not on the tape", lost);
+}
+
 static int lose_all(struct bench *b, const struct work *w)
 {
         struct cut cut = cut_at_ack(w, some_ack(w));
@@ -84,12 +92,12 @@ static int lose_all(struct bench *b, const struct work *w)
 }
 
 /* What is there is more than what has been done. */
-static int invent(struct bench *b, const struct work *w)
+static int invent(struct bench *b, const struct work *w, const char *what)
 {
         struct cut cut = cut_at_ack(w, some_ack(w));
         cut.acked = 0;
         cut.last = cut.last / 2;
-        return expect(b, w, &cut, "files that nobody has made", invented);
+        return expect(b, w, &cut, what, invented);
 }
 
 /* Where the drive's buffer is lost, and a program hears that all is on the tape. */
@@ -178,7 +186,7 @@ static int hide(struct bench *b, struct work *w)
 }
 
 /* One bit in each block in turn, until one that a file has. */
-static int spoil(struct bench *b, struct work *w)
+static int spoil(struct bench *b, struct work *w, const char *what)
 {
         struct cut cut = cut_at_ack(w, w->recording.acks->len - 1);
         gsize size;
@@ -190,19 +198,34 @@ static int spoil(struct bench *b, struct work *w)
                         data[(at + next) / 2] ^= 0x01;
         }
         w->recording.image = g_bytes_new_take(data, size);
-        return expect(b, w, &cut, "bits that have changed", lost);
+        return expect(b, w, &cut, what, lost);
+}
+
+static int race(struct bench *b)
+{
+        struct work w;
+        int r = bench_record(b, b->seed, true, &w);
+        if (r == 0)
+                r = lose_commits(b, &w) + invent(b, &w, "files that nobody has made, in one that races") +
+                        spoil(b, &w, "bits that have changed, in one that races");
+        work_clear(&w);
+        bench_remove(b, "work.tap");
+        return r;
 }
 
 int selftest_run(struct bench *b)
 {
         struct work w;
-        int r = bench_record(b, b->seed, &w);
+        int r = bench_record(b, b->seed, false, &w);
         if (r == 0)
-                r = lose_commit(b, &w) + lose_all(b, &w) + invent(b, &w) + hide(b, &w) + spoil(b, &w);
+                r = lose_commit(b, &w) + lose_all(b, &w) + invent(b, &w, "files that nobody has made") +
+                        hide(b, &w) + spoil(b, &w, "bits that have changed");
         if (r == 0)
                 r = keep_quiet(b, recording_commands(&w.recording));
         work_clear(&w);
         bench_remove(b, "work.tap");
+        if (r == 0)
+                r = race(b);
         b->totals.other += r < 0;
         return 0;
 }

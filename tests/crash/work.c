@@ -10,9 +10,12 @@
 #include <reelfs/virtual.h>
 
 #include "operations.h"
+#include "race.h"
 
 #define FIRST_DIRECTORIES 8
 #define FIRST_FILES 26 /* in each: the tree is so large that indexes are incremental */
+#define FEW_FILES 4    /* so few that each index is a full one */
+#define SYNC_IN 6      /* operations of a run that races, one more sync is begun */
 #define SECOND INT64_C(1000000000)
 /* A reader that has been served is expected to come back within 20 ms; only then goes writing on. */
 #define PAUSE_US 30000
@@ -96,9 +99,14 @@ static void close_all(struct work *w)
 
 static int mount(struct work *w)
 {
-        const struct sched_options options = {
+        struct sched_options options = {
                 .buffer = SCHED_BUFFER_MIN, .stage = WORK_STAGE, .min_rate = SCHED_NEVER_GATHER
         };
+        if (w->racing) { /* what was closed goes to the tape soon, and who streams loses his turn */
+                options.linger_ms = 1 + work_random(w, 10);
+                options.idle_ms = 1 + work_random(w, 5);
+                race_begin(w);
+        }
         w->unmounted = false;
         int r = open_tape(w);
         if (r == 0)
@@ -110,12 +118,30 @@ static int mount(struct work *w)
         return r;
 }
 
+static void begin_step(struct work *w)
+{
+        model_begin_step(w->model);
+        atomic_store(&w->recording.step, model_step(w->model));
+}
+
+/* In a step of its own: a sync that was begun in the one before does not promise it. */
+static int end_parked(struct work *w)
+{
+        if (!w->parked.file)
+                return 0;
+        begin_step(w);
+        return write_parked(w, true);
+}
+
 /* As the frontend and the program around it do. */
 static int unmount(struct work *w)
 {
+        int parked = end_parked(w);
         stop_streaming(w);
-        int r = sched_stop(w->sched, NULL);
+        int r = sched_stop(w->sched, NULL) ?: parked;
         sched_free(g_steal_pointer(&w->sched));
+        if (w->race)
+                race_end(w);
         if (r == 0)
                 recording_acknowledge(&w->recording, model_step(w->model));
         int rewound = tape_rewind(w->tape);
@@ -150,7 +176,7 @@ static int fill(struct work *w)
                 char directory[16];
                 snprintf(directory, sizeof(directory), "/first-%u", d);
                 r = make_directory(w, directory);
-                for (unsigned i = 0; r == 0 && i < FIRST_FILES; i++) {
+                for (unsigned i = 0; r == 0 && i < (w->few ? FEW_FILES : FIRST_FILES); i++) {
                         g_autofree char *path =
                                 g_strdup_printf("%s/a-file-of-the-beginning-%u", directory, i);
                         r = make_file(w, path, 1 + work_random(w, 400));
@@ -169,6 +195,8 @@ int work_begin(struct work *w, uint32_t seed, const char *path)
         w->random = g_rand_new_with_seed(seed);
         w->model = model_new();
         w->doing = g_string_new("format");
+        w->log = g_ptr_array_new_with_free_func(g_free);
+        w->left = g_ptr_array_new_with_free_func(g_free);
         w->clock = INT64_C(1600000000) * SECOND + 987654321;
         int r = virtual_create(path, &cartridge);
         if (r < 0)
@@ -187,6 +215,7 @@ int work_begin(struct work *w, uint32_t seed, const char *path)
         w->fault = fault;
         w->recording.loss = w->loss;
         w->recording.loss_at = w->fault_at;
+        w->racing = w->race_wanted;
         return r ?: work_remount(w);
 }
 
@@ -205,6 +234,8 @@ void work_clear(struct work *w)
         g_rand_free(w->random);
         g_string_free(w->doing, TRUE);
         g_free(w->streaming_path);
+        g_ptr_array_unref(w->log);
+        g_ptr_array_unref(w->left);
         *w = (struct work){ 0 };
 }
 
@@ -239,6 +270,16 @@ static const struct {
         { 1, work_remount },
 };
 
+static void note_step(struct work *w, int error)
+{
+        char *line =
+                g_strdup_printf("%4u %5zu %s%s%s", model_step(w->model), recording_commands(&w->recording),
+                        w->doing->str, error < 0 ? ": " : "", error < 0 ? g_strerror(-error) : "");
+        g_ptr_array_add(w->log, line);
+        if (w->verbose)
+                puts(line);
+}
+
 int work_step(struct work *w)
 {
         unsigned total = 0, i = 0;
@@ -247,13 +288,15 @@ int work_step(struct work *w)
         unsigned pick = work_random(w, total);
         for (i = 0; pick >= operations[i].weight; i++)
                 pick -= operations[i].weight;
-        model_begin_step(w->model);
-        atomic_store(&w->recording.step, model_step(w->model));
+        begin_step(w);
         g_string_truncate(w->doing, 0);
-        int r = operations[i].run(w);
-        let_drive_work();
-        if (w->verbose)
-                printf("%4u %5zu %s%s%s\n", model_step(w->model), recording_commands(&w->recording),
-                        w->doing->str, r < 0 ? ": " : "", r < 0 ? g_strerror(-r) : "");
+        int r = write_parked(w, false);
+        if (r == 0)
+                r = w->racing && work_random(w, SYNC_IN) == 0 ? operation_fsync(w) : operations[i].run(w);
+        note_step(w, r);
+        if (r == 0 && w->racing)
+                r = race_pace(w);
+        else
+                let_drive_work();
         return r;
 }

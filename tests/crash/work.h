@@ -17,6 +17,13 @@ enum medium {
         MEDIUM_COUNT,
 };
 
+/* A write that has found no room, and does not wait for it: the frontend's keep the thread free. */
+struct parked {
+        SchedFile *file; /* NULL: there is none */
+        uint64_t id;
+        struct part part;
+};
+
 struct work {
         enum medium medium;
         GRand *random;
@@ -33,10 +40,19 @@ struct work {
         Sched *sched;
         SchedFile *streaming; /* a large file that stays open over several operations; its path: */
         char *streaming_path;
+        uint64_t streaming_id;
         int64_t clock;  /* times that operations set */
         unsigned names; /* made so far, so that each is another one */
         GString *doing; /* the operation under way, for messages */
         bool unmounted; /* the last one ended without an error */
+
+        /* Of a run in which operations go on while the drive works (race.h). */
+        bool race_wanted, racing; /* racing: once the first files are there */
+        bool few;                 /* of them there are only some */
+        struct race *race;        /* while it does */
+        struct parked parked;     /* at most one */
+        GPtrArray *log;           /* a line for each operation */
+        GPtrArray *left;          /* paths that files had */
 };
 
 /* Makes the cartridge at path, formats it and fills it with the first files, committed. */
