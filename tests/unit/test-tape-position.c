@@ -215,6 +215,18 @@ static void test_locate_falls_back(void)
         rig_free(r);
 }
 
+/* A LOCATE that is there, and refuses the object. */
+static void test_locate_refused(void)
+{
+        struct rig *r = rig_proved(lacks_nothing);
+        PLAY(r, { .cdb = "92", .flags_key = 5, .asc = 0x21 }, AT("00000001"));
+        g_assert_cmpint(tape_locate(r->tape, UINT64_MAX), <, 0);
+        g_assert_cmpuint(r->log.errors, ==, 1);
+        PLAY(r, AT("00000001"));
+        g_assert_cmpuint(counted(r), ==, 1);
+        rig_free(r);
+}
+
 /* SPACE over blocks stops behind each filemark. */
 static void test_locate_by_space(void)
 {
@@ -396,6 +408,7 @@ int main(int argc, char **argv)
         g_test_add_func("/tape/locate/locate", test_locate);
         g_test_add_func("/tape/locate/falls-back", test_locate_falls_back);
         g_test_add_func("/tape/locate/by-space", test_locate_by_space);
+        g_test_add_func("/tape/locate/refused", test_locate_refused);
         g_test_add_func("/tape/locate/without-information", test_locate_without_information);
         g_test_add_func("/tape/space/filemarks", test_space_filemarks);
         g_test_add_func("/tape/space/count-filemarks", test_count_filemarks);
