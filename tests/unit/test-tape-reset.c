@@ -162,6 +162,20 @@ static void test_modes_not_restored(void)
         rig_free(r);
 }
 
+/* The drive had our block length already when it was opened; a reset takes it all the same. */
+static void test_modes_as_found(void)
+{
+        struct rig *r = rig_new(lacks_position);
+        r->fake.block_length = FAKE_BLOCK;
+        g_assert_cmpint(tape_open(&r->fake.transport, "fake", &r->tape), ==, 0);
+        g_assert_cmpint(tape_set_block_length(r->tape, FAKE_BLOCK), ==, 0);
+        g_assert_cmpuint(r->fake.selects, ==, 0);
+        r->fake.scripted = true;
+        PLAY(r, RESET("0a"), SELECT, { .cdb = "01" }, { .cdb = "0a" });
+        write_one(r, 0);
+        rig_free(r);
+}
+
 static void test_medium_changed(void)
 {
         struct rig *r = rig_proved(lacks_nothing);
@@ -223,6 +237,7 @@ int main(int argc, char **argv)
         g_test_add_func("/tape/reset/twice", test_reset_twice);
         g_test_add_func("/tape/reset/aside", test_reset_aside);
         g_test_add_func("/tape/reset/modes-not-restored", test_modes_not_restored);
+        g_test_add_func("/tape/reset/modes-as-found", test_modes_as_found);
         g_test_add_func("/tape/medium/changed", test_medium_changed);
         g_test_add_func("/tape/medium/gone", test_medium_gone);
         return g_test_run();
