@@ -93,6 +93,22 @@ static void test_read_without_information(void)
         rig_free(r);
 }
 
+/* Nor does a drive that tells where it is say by that what it has sent. */
+static void test_read_position_without_information(void)
+{
+        struct rig *r = rig_proved(lacks_nothing);
+        enum tape_outcome outcome;
+        size_t nread;
+        PLAY(r, { .cdb = "0801000004", .flags_key = FM, .ascq = 1 },
+                { .cdb = "92000000"
+                         "0000000000000001" },
+                { .cdb = "0801000001" }, { .cdb = "0801000001", .flags_key = FM, .ascq = 1 });
+        g_assert_cmpint(read_blocks(r, 4, &nread, &outcome), ==, 0);
+        g_assert_cmpint(outcome, ==, TAPE_FILEMARK);
+        g_assert_cmpuint(nread, ==, FAKE_BLOCK);
+        rig_free(r);
+}
+
 static void test_read_block(void)
 {
         struct rig *r = rig_open(lacks_position);
@@ -401,6 +417,7 @@ int main(int argc, char **argv)
         g_test_add_func("/tape/read/stops", test_read_stops);
         g_test_add_func("/tape/read/errors", test_read_errors);
         g_test_add_func("/tape/read/without-information", test_read_without_information);
+        g_test_add_func("/tape/read/position-without-information", test_read_position_without_information);
         g_test_add_func("/tape/read/block", test_read_block);
         g_test_add_func("/tape/position/proved", test_position_proved);
         g_test_add_func("/tape/position/constant", test_position_constant);
