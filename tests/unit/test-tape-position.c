@@ -243,6 +243,20 @@ static void test_locate_refused(void)
         rig_free(r);
 }
 
+/* SSC-5, 8.5.3, REW: early warning stops SPACE short of what was asked. */
+static void test_space_early_warning(void)
+{
+        struct rig *r = rig_open(lacks_position);
+        PLAY(r, { .cdb = "110000000a00", .flags_key = EOM, .ascq = 2, .valid = true, .information = 7 },
+                { .cdb = "110000000700", .flags_key = EOM, .ascq = 2, .valid = true });
+        g_assert_cmpint(tape_locate(r->tape, 10), ==, 0);
+        g_assert_cmpuint(counted(r), ==, 10);
+        /* One that always does. */
+        PLAY(r, { .cdb = "110000000200", .flags_key = EOM, .ascq = 2, .valid = true, .information = 2 });
+        g_assert_cmpint(tape_locate(r->tape, 12), ==, -EIO);
+        rig_free(r);
+}
+
 /* SPACE over blocks stops behind each filemark. */
 static void test_locate_by_space(void)
 {
@@ -426,6 +440,7 @@ int main(int argc, char **argv)
         g_test_add_func("/tape/locate/falls-back", test_locate_falls_back);
         g_test_add_func("/tape/locate/by-space", test_locate_by_space);
         g_test_add_func("/tape/locate/refused", test_locate_refused);
+        g_test_add_func("/tape/space/early-warning", test_space_early_warning);
         g_test_add_func("/tape/locate/without-information", test_locate_without_information);
         g_test_add_func("/tape/space/filemarks", test_space_filemarks);
         g_test_add_func("/tape/space/count-filemarks", test_count_filemarks);
