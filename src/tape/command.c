@@ -259,7 +259,7 @@ static int execute(Tape *t, struct tape_command *cmd)
         tape_sense_decode(c->status, c->sense, MIN(c->sense_length, sizeof(c->sense)), &cmd->sense);
         if (cmd->sense.outcome == TAPE_MEDIUM_CHANGED && t->opening)
                 cmd->sense.outcome = TAPE_ATTENTION;
-        if (cmd->sense.outcome <= TAPE_EARLY_WARNING && has_flag(cmd, FLUSHES))
+        if (cmd->sense.outcome <= TAPE_EARLY_WARNING && !cmd->sense.deferred && has_flag(cmd, FLUSHES))
                 t->unsynced = false;
         return 0;
 }

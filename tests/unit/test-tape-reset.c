@@ -176,6 +176,17 @@ static void test_modes_as_found(void)
         rig_free(r);
 }
 
+/* A deferred error was recovered from: the LOCATE was not executed, and has flushed nothing. */
+static void test_reset_after_deferred(void)
+{
+        struct rig *r = rig_proved(lacks_nothing);
+        PLAY(r, { .cdb = "92", .flags_key = 1, .asc = 0x17, .deferred = true }, RESET("92"), SELECT,
+                AT("00000000"), BACK_TO_1, { .cdb = "080000000100" });
+        g_assert_cmpint(tape_locate(r->tape, 7), ==, -EIO);
+        g_assert_nonnull(strstr(r->log.text, "is not on the tape"));
+        rig_free(r);
+}
+
 static void test_medium_changed(void)
 {
         struct rig *r = rig_proved(lacks_nothing);
@@ -238,6 +249,7 @@ int main(int argc, char **argv)
         g_test_add_func("/tape/reset/aside", test_reset_aside);
         g_test_add_func("/tape/reset/modes-not-restored", test_modes_not_restored);
         g_test_add_func("/tape/reset/modes-as-found", test_modes_as_found);
+        g_test_add_func("/tape/reset/after-deferred", test_reset_after_deferred);
         g_test_add_func("/tape/medium/changed", test_medium_changed);
         g_test_add_func("/tape/medium/gone", test_medium_gone);
         return g_test_run();
