@@ -217,6 +217,27 @@ static void test_locate(void)
         rig_free(r);
 }
 
+/* A tape that was left in another partition: everything is in the first one. */
+static void test_other_partition(void)
+{
+        const uint8_t *const lacks[] = { lacks_nothing, (const uint8_t[]){ 0x92, 0xff } };
+        static const char *const locate[] = { "92020000"
+                                              "000000000000000000000000",
+                "2b020000000000000000" };
+        for (size_t i = 0; i < G_N_ELEMENTS(lacks); i++) {
+                struct rig *r = rig_new(lacks[i]);
+                r->fake.partition = 1;
+                r->fake.position = 7;
+                g_assert_cmpint(tape_open(&r->fake.transport, "fake", &r->tape), ==, 0);
+                r->fake.scripted = true;
+                PLAY(r, { .cdb = locate[i] }, { .cdb = "01" }, AT("00000000"), AT("00000000"));
+                g_assert_cmpint(tape_rewind(r->tape), ==, 0);
+                g_assert_cmpint(tape_rewind(r->tape), ==, 0);
+                g_assert_cmpuint(counted(r), ==, 0);
+                rig_free(r);
+        }
+}
+
 /* A LOCATE that turns out to be missing. */
 static void test_locate_falls_back(void)
 {
@@ -439,6 +460,7 @@ int main(int argc, char **argv)
         g_test_add_func("/tape/locate/locate", test_locate);
         g_test_add_func("/tape/locate/falls-back", test_locate_falls_back);
         g_test_add_func("/tape/locate/by-space", test_locate_by_space);
+        g_test_add_func("/tape/locate/other-partition", test_other_partition);
         g_test_add_func("/tape/locate/refused", test_locate_refused);
         g_test_add_func("/tape/space/early-warning", test_space_early_warning);
         g_test_add_func("/tape/locate/without-information", test_locate_without_information);
