@@ -401,6 +401,16 @@ static void test_space_eod(void)
         rig_free(r);
 }
 
+/* SSC-5, SPACE: the tape was read to its very end, and there is no mark. It is not full. */
+static void test_space_eod_missing(void)
+{
+        struct rig *r = rig_proved(lacks_nothing);
+        PLAY(r, { .cdb = "1103", .flags_key = 3 | EOM, .ascq = 2 }, AT("00000050"));
+        g_assert_cmpint(tape_space_eod(r->tape), ==, -ENODATA);
+        g_assert_cmpuint(r->log.errors, ==, 0);
+        rig_free(r);
+}
+
 /* READ POSITION says 0 at BOP and 0 at the end: an empty tape, or a constant? Counting tells. */
 static void test_space_eod_constant(void)
 {
@@ -467,6 +477,7 @@ int main(int argc, char **argv)
         g_test_add_func("/tape/space/filemarks", test_space_filemarks);
         g_test_add_func("/tape/space/count-filemarks", test_count_filemarks);
         g_test_add_func("/tape/space/eod", test_space_eod);
+        g_test_add_func("/tape/space/eod-missing", test_space_eod_missing);
         g_test_add_func("/tape/space/eod-constant", test_space_eod_constant);
         g_test_add_func("/tape/space/count-eod", test_count_eod);
         g_test_add_func("/tape/erase", test_erase);
