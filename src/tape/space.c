@@ -54,9 +54,9 @@ static bool is_warned(const struct tape_sense *sense, int64_t count)
 }
 
 /* What stops SPACE without being a failure. */
-static bool is_stop(enum tape_outcome outcome)
+static bool is_stop(enum tape_outcome outcome, int64_t count)
 {
-        return outcome == TAPE_FILEMARK || outcome == TAPE_EOD || outcome == TAPE_BOP;
+        return outcome == TAPE_FILEMARK || outcome == TAPE_EOD || (outcome == TAPE_BOP && count < 0);
 }
 
 static int fail_lost(Tape *t, const struct tape_command *cmd)
@@ -113,7 +113,7 @@ int space_blocks(Tape *t, int64_t count, enum tape_outcome *outcome)
         *outcome = cmd.sense.outcome == TAPE_EARLY_WARNING ? TAPE_GOOD : cmd.sense.outcome;
         if (*outcome == TAPE_GOOD)
                 return end_well(t, &cmd, &count) ?: count_on(t, count, (uint64_t)ABS(count));
-        if (!is_stop(*outcome))
+        if (!is_stop(*outcome, count))
                 return fail_lost(t, &cmd);
         if (*outcome == TAPE_BOP) {
                 position_known(t, 0);

@@ -278,6 +278,15 @@ static void test_space_early_warning(void)
         rig_free(r);
 }
 
+/* The beginning, going forwards: whatever that means, it does not bring the tape nearer. */
+static void test_space_backwards(void)
+{
+        struct rig *r = rig_open(lacks_position);
+        PLAY(r, { .cdb = "110000000a00", .flags_key = EOM, .ascq = 4, .valid = true, .information = 10 });
+        g_assert_cmpint(tape_locate(r->tape, 10), ==, -EIO);
+        rig_free(r);
+}
+
 /* SPACE over blocks stops behind each filemark. */
 static void test_locate_by_space(void)
 {
@@ -472,6 +481,7 @@ int main(int argc, char **argv)
         g_test_add_func("/tape/locate/by-space", test_locate_by_space);
         g_test_add_func("/tape/locate/other-partition", test_other_partition);
         g_test_add_func("/tape/locate/refused", test_locate_refused);
+        g_test_add_func("/tape/space/backwards", test_space_backwards);
         g_test_add_func("/tape/space/early-warning", test_space_early_warning);
         g_test_add_func("/tape/locate/without-information", test_locate_without_information);
         g_test_add_func("/tape/space/filemarks", test_space_filemarks);
