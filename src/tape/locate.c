@@ -49,7 +49,7 @@ static int locate(Tape *t, uint64_t object)
         r = outcome == TAPE_EOD ? end_before(t, object) : command_fail(t, &cmd);
         if (position_resync(t) < 0)
                 position_lost(t);
-        return r;
+        return outcome == TAPE_ILLEGAL_REQUEST ? -EIO : r; /* it is about the object, not the command */
 }
 
 int position_go(Tape *t, uint64_t object)
