@@ -140,6 +140,7 @@ int tape_get_position(Tape *t, struct tape_position *position);
  * where that is possible. A no-op when the position is known to be that one. -ENODATA: the tape ends before.
  */
 int tape_locate(Tape *t, uint64_t object);
+/* To the beginning of the first partition, wherever the tape was left. */
 int tape_rewind(Tape *t);
 /* count filemarks forwards (> 0: behind the last of them) or backwards (< 0: before it).
  * *moved (may be NULL): filemarks passed. 0 with *outcome TAPE_GOOD, TAPE_EOD or TAPE_BOP. */

@@ -152,8 +152,8 @@ static bool has_flag(const struct tape_command *cmd, unsigned flag)
         return operations[cmd->operation].flags & flag;
 }
 
-/* That there is no mark at the end of the data is found out by going there; what it means then is the
- * caller's to say. */
+/* That there is no mark at the end of the data, up to the end of the tape, is found out by going there; what
+ * it means then is the caller's to say. */
 static bool is_search(enum operation operation)
 {
         return operation == OP_SPACE6 || operation == OP_SPACE16 || operation == OP_LOCATE10 ||
@@ -163,9 +163,9 @@ static bool is_search(enum operation operation)
 int command_fail(Tape *t, const struct tape_command *cmd)
 {
         enum tape_outcome outcome = cmd->sense.outcome;
-        if (outcome == TAPE_NO_EOD && is_search(cmd->operation)) {
-                log_debug("%s: %s", t->address, failures[outcome].text);
-                return failures[outcome].error;
+        if ((outcome == TAPE_NO_EOD || outcome == TAPE_END_OF_MEDIUM) && is_search(cmd->operation)) {
+                log_debug("%s: %s", t->address, failures[TAPE_NO_EOD].text);
+                return failures[TAPE_NO_EOD].error;
         }
         if (outcome == TAPE_RESERVED && t->info.reserved) {
                 char who[96];
@@ -259,7 +259,7 @@ static int execute(Tape *t, struct tape_command *cmd)
         tape_sense_decode(c->status, c->sense, MIN(c->sense_length, sizeof(c->sense)), &cmd->sense);
         if (cmd->sense.outcome == TAPE_MEDIUM_CHANGED && t->opening)
                 cmd->sense.outcome = TAPE_ATTENTION;
-        if (cmd->sense.outcome <= TAPE_EARLY_WARNING && has_flag(cmd, FLUSHES))
+        if (cmd->sense.outcome <= TAPE_EARLY_WARNING && !cmd->sense.deferred && has_flag(cmd, FLUSHES))
                 t->unsynced = false;
         return 0;
 }

@@ -25,7 +25,8 @@ static void locate_init(const Tape *t, struct tape_command *cmd, uint64_t object
         }
 }
 
-/* -EOPNOTSUPP, not logged: the drive lacks the command, and info says so now. */
+/* -ENOSYS, not logged: the drive lacks the command, and info says so now. Any other error is final: a drive
+ * that refuses the object would refuse it again. */
 static int locate(Tape *t, uint64_t object)
 {
         struct tape_command cmd;
@@ -43,12 +44,12 @@ static int locate(Tape *t, uint64_t object)
                         t->info.locate16 = false;
                 else
                         t->info.locate10 = false;
-                return -EOPNOTSUPP;
+                return -ENOSYS;
         }
         r = outcome == TAPE_EOD ? end_before(t, object) : command_fail(t, &cmd);
         if (position_resync(t) < 0)
                 position_lost(t);
-        return r;
+        return outcome == TAPE_ILLEGAL_REQUEST ? -EIO : r; /* it is about the object, not the command */
 }
 
 int position_go(Tape *t, uint64_t object)
@@ -57,7 +58,7 @@ int position_go(Tape *t, uint64_t object)
                 return position_rewind(t);
         while (t->info.locate16 || (t->info.locate10 && object <= UINT32_MAX)) {
                 int r = locate(t, object);
-                if (r != -EOPNOTSUPP)
+                if (r != -ENOSYS)
                         return r;
         }
         enum tape_outcome outcome;

@@ -232,8 +232,10 @@ int tape_set_block_length(Tape *t, uint32_t length)
         if (!(want.device_specific & BUFFERED_MODE))
                 want.device_specific |= BUFFERED_MODE_1;
         if (t->mode.has_descriptor && want.block_length == t->mode.block_length &&
-                want.device_specific == t->mode.device_specific)
+                want.device_specific == t->mode.device_specific) {
+                t->mode_wanted = true;
                 return 0;
+        }
         r = select_kept(t, &want);
         if (r < 0)
                 return r;
@@ -292,7 +294,7 @@ int mode_restore(Tape *t)
         /* It can wait; what takes long here is interrupted by the next reset. */
         t->warning_lost = t->warning_set;
         int r = reservation_restore(t);
-        if (r == 0 && t->mode_changed)
+        if (r == 0 && (t->mode_changed || t->mode_wanted))
                 r = mode_select(t, &t->mode);
         if (r == 0 && t->compression >= 0)
                 r = tape_set_compression(t, t->compression);

@@ -8,7 +8,8 @@
 
 #include "private.h"
 
-#define RESETS_MAX 5 /* while the position is asked for */
+#define CHANGE_PARTITION 0x02 /* CP */
+#define RESETS_MAX 5          /* while the position is asked for */
 
 void position_lost(Tape *t)
 {
@@ -189,11 +190,26 @@ int tape_get_position(Tape *t, struct tape_position *position)
         return r == -EAGAIN ? log_error(-EIO, "%s: the drive is reset again and again", t->address) : r;
 }
 
+/* REWIND stays in the partition where whoever had the tape before has left it, LTFS for one; a tape that is
+ * loaded, or a drive that was reset, is in the first one. So that is where everything is, which takes a
+ * LOCATE with CP. */
+static void init_rewind(const Tape *t, struct tape_command *cmd)
+{
+        if (t->partition == 0) {
+                command_init(cmd, OP_REWIND);
+        } else {
+                command_init(cmd, t->info.locate16 ? OP_LOCATE16 : OP_LOCATE10);
+                cmd->c.cdb[1] = CHANGE_PARTITION;
+        }
+}
+
 int position_rewind(Tape *t)
 {
         struct tape_command cmd;
-        command_init(&cmd, OP_REWIND);
+        init_rewind(t, &cmd);
         int r = command_do(t, &cmd);
+        if (r == 0)
+                t->partition = 0;
         if (r == 0)
                 position_known(t, 0);
         else

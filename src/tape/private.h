@@ -81,8 +81,9 @@ struct Tape {
         bool modes_stale; /* the drive was reset: what we set is gone */
 
         bool mode6; /* the drive lacks MODE SENSE and SELECT (10) */
-        bool quiet;       /* the caller tells of blocks that cannot be read */
+        bool quiet; /* the caller tells of blocks that cannot be read */
         bool mode_changed, locked;
+        bool mode_wanted;              /* t->mode is what the caller asked for, changed or found so */
         struct tape_mode former, mode; /* as found at open; in force now */
         int compression;               /* -1: left alone */
         bool outlives;                 /* see struct transport_limits */
@@ -99,7 +100,7 @@ struct Tape {
         size_t crc_stride;
         struct iovec *wired; /* blocks and CRCs of a command, PROTECTED_IOVECS */
         uint64_t warned_at;  /* object from which on the programmed early warning holds, or END_UNKNOWN */
-        bool warning_set, warning_lost; /* by a reset: the drive does not know it any more */
+        bool warning_set, warning_lost;   /* by a reset: the drive does not know it any more */
         uint16_t warning, former_warning; /* programmed, in units of 10^6 bytes: now, and as found */
         bool no_log, no_attributes;       /* the drive lacks the commands */
         unsigned capacity_source;         /* see tape_get_capacity */

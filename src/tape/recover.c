@@ -18,6 +18,8 @@ void recover_note_reset(Tape *t)
                 t->end = END_UNKNOWN;
         if (t->state != POSITION_UNKNOWN)
                 t->state = POSITION_DOUBTFUL;
+        else if (t->unsynced && !t->settling)
+                t->write_lost = true; /* recover() cannot look for the end where it should be */
 }
 
 bool recover_needed(const Tape *t)
@@ -85,7 +87,8 @@ int recover(Tape *t)
                 r = log_error(-EIO, "%s: the drive is reset again and again", t->address);
         if (r < 0) {
                 t->modes_stale = true;
-                t->unsynced = false; /* what may be missing has been reported now */
+                t->write_lost |= unsynced; /* nobody has looked */
+                t->unsynced = false;
                 position_lost(t);
         }
         return r;

@@ -79,9 +79,11 @@ static void take_progress(Tape *t, const struct tape_command *cmd, const struct 
         if (!told)
                 left = x->count;
         *done = left < x->count ? x->count - left : 0;
+        /* Of a READ that stopped: where the tape is does not say what was passed and not given. */
+        bool silent = ends[s->outcome].stop && !told && !x->buffered;
         if (ends[s->outcome].stop && left <= x->count && (told || (x->count == 1 && !x->buffered))) {
                 t->object = start + *done + x->extra;
-        } else if (t->position_proved && position_read(t, &p) == 0) {
+        } else if (!silent && t->position_proved && position_read(t, &p) == 0) {
                 /* What was passed by a READ that failed need not have been transferred. */
                 if (!told && x->buffered && p.object > start)
                         *done = MIN(p.object - start, x->count);
@@ -370,8 +372,8 @@ static int fail_read(Tape *t, const struct tape_command *cmd)
         return r == -ENODATA ? -EIO : r;
 }
 
-/* count blocks in one command. -ENOMSG, not logged: it stopped early and the drive does not say where.
- * -EBADMSG: see go_to_damaged. */
+/* count blocks in one command. -ENOMSG, not logged: it stopped early and the drive does not say after how
+ * many. -EBADMSG: see protection_go_back. */
 static int read_blocks(Tape *t, uint8_t *buf, uint64_t count, uint64_t *done, enum tape_outcome *outcome)
 {
         struct iovec iov = { buf, count * t->info.block_length };

@@ -110,7 +110,8 @@ static enum tape_outcome look_up(const struct tape_sense *s)
         return TAPE_UNKNOWN;
 }
 
-/* Past early warning the EOM bit comes along with everything, so that the more special flags go first. */
+/* ILI: a drive that has no negative numbers says zero of a long block (SSC-5, READ(6)).
+ * Past early warning the EOM bit comes along with everything, so that the more special flags go first. */
 static enum tape_outcome classify(const struct tape_sense *s)
 {
         enum tape_outcome outcome = look_up(s);
@@ -119,7 +120,7 @@ static enum tape_outcome classify(const struct tape_sense *s)
         if (s->filemark)
                 return TAPE_FILEMARK;
         if (s->ili)
-                return s->has_information && s->information < 0 ? TAPE_LONG_BLOCK : TAPE_SHORT_BLOCK;
+                return s->has_information && s->information <= 0 ? TAPE_LONG_BLOCK : TAPE_SHORT_BLOCK;
         if (outcome == TAPE_GOOD && s->eom)
                 return TAPE_EARLY_WARNING;
         return outcome;
@@ -152,6 +153,13 @@ static bool decode_fixed(const uint8_t *sense, size_t length, struct tape_sense 
         return true;
 }
 
+/* SPC-5, 4.4.2.2: what has four bytes in fixed format comes with zeros in front, negative or not. No count
+ * of ours is as large. */
+static int64_t take_signed(uint64_t information)
+{
+        return information <= UINT32_MAX ? (int32_t)information : (int64_t)information;
+}
+
 /* SPC-5, 4.4.2: descriptors of type 00h (information) and 04h (stream commands); others are skipped. */
 static bool decode_descriptors(const uint8_t *sense, size_t length, struct tape_sense *d)
 {
@@ -168,7 +176,7 @@ static bool decode_descriptors(const uint8_t *sense, size_t length, struct tape_
                 size_t size = MIN(2 + (size_t)p[1], length - at);
                 if (p[0] == 0x00 && size >= 12 && p[2] & 0x80) {
                         d->has_information = true;
-                        d->information = (int64_t)sg_get_unaligned_be(8, p + 4);
+                        d->information = take_signed(sg_get_unaligned_be(8, p + 4));
                 } else if (p[0] == 0x04 && size >= 4) {
                         take_flags(p[3], d);
                 }

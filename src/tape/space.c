@@ -46,10 +46,17 @@ static int passed_of(const struct tape_sense *sense, int64_t count, uint64_t *pa
         return 0;
 }
 
-/* What stops SPACE without being a failure. */
-static bool is_stop(enum tape_outcome outcome)
+/* SSC-5, 8.5.3, REW: whether early warning has stopped it short. */
+static bool is_warned(const struct tape_sense *sense, int64_t count)
 {
-        return outcome == TAPE_FILEMARK || outcome == TAPE_EOD || outcome == TAPE_BOP;
+        return sense->outcome == TAPE_EARLY_WARNING && sense->has_information && sense->information > 0 &&
+                sense->information <= ABS(count);
+}
+
+/* What stops SPACE without being a failure. */
+static bool is_stop(enum tape_outcome outcome, int64_t count)
+{
+        return outcome == TAPE_FILEMARK || outcome == TAPE_EOD || (outcome == TAPE_BOP && count < 0);
 }
 
 static int fail_lost(Tape *t, const struct tape_command *cmd)
@@ -58,6 +65,18 @@ static int fail_lost(Tape *t, const struct tape_command *cmd)
         if (position_resync(t) < 0)
                 position_lost(t);
         return r;
+}
+
+/* *count: what it has passed; the caller goes on. */
+static int end_well(Tape *t, struct tape_command *cmd, int64_t *count)
+{
+        if (!is_warned(&cmd->sense, *count))
+                return 0;
+        *count -= *count < 0 ? -cmd->sense.information : cmd->sense.information;
+        if (*count != 0)
+                return 0;
+        cmd->sense.outcome = TAPE_GOOD; /* to say that it did less than it was told to */
+        return fail_lost(t, cmd);
 }
 
 /* The count moves on by objects, backwards if count is negative. */
@@ -93,8 +112,8 @@ int space_blocks(Tape *t, int64_t count, enum tape_outcome *outcome)
                 return r;
         *outcome = cmd.sense.outcome == TAPE_EARLY_WARNING ? TAPE_GOOD : cmd.sense.outcome;
         if (*outcome == TAPE_GOOD)
-                return count_on(t, count, (uint64_t)ABS(count));
-        if (!is_stop(*outcome))
+                return end_well(t, &cmd, &count) ?: count_on(t, count, (uint64_t)ABS(count));
+        if (!is_stop(*outcome, count))
                 return fail_lost(t, &cmd);
         if (*outcome == TAPE_BOP) {
                 position_known(t, 0);
@@ -158,6 +177,9 @@ static int space_filemarks(Tape *t, int64_t count, uint64_t *moved, enum tape_ou
                         return r;
                 *outcome = cmd.sense.outcome == TAPE_EARLY_WARNING ? TAPE_GOOD : cmd.sense.outcome;
                 if (*outcome == TAPE_GOOD) {
+                        r = end_well(t, &cmd, &part);
+                        if (r < 0)
+                                return r;
                         *moved += (uint64_t)ABS(part);
                         count -= part;
                         continue;

@@ -39,6 +39,7 @@ struct fake {
         bool empty;
         const uint8_t *lacks; /* opcodes, ends with FFh */
         uint64_t position;
+        uint8_t partition;
         bool position_unknown;
         uint32_t max_block, min_block, block_length;
         uint8_t device_specific;
@@ -140,9 +141,12 @@ static inline void fake_answer(struct fake *f, struct transport_command *c)
                 return fake_mode_data(f, c, true);
         case 0x34:
                 data[0] = f->position_unknown ? 0x04 : 0;
+                data[1] = f->partition;
                 if (c->cdb[1] == 6) {
                         sg_put_unaligned_be64(f->position, data + 8);
                         data[0] = f->position_unknown ? 0x0c : 0;
+                        data[1] = 0;
+                        data[7] = f->partition;
                 } else {
                         sg_put_unaligned_be32((uint32_t)f->position, data + 4);
                 }

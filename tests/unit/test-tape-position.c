@@ -93,6 +93,22 @@ static void test_read_without_information(void)
         rig_free(r);
 }
 
+/* Nor does a drive that tells where it is say by that what it has sent. */
+static void test_read_position_without_information(void)
+{
+        struct rig *r = rig_proved(lacks_nothing);
+        enum tape_outcome outcome;
+        size_t nread;
+        PLAY(r, { .cdb = "0801000004", .flags_key = FM, .ascq = 1 },
+                { .cdb = "92000000"
+                         "0000000000000001" },
+                { .cdb = "0801000001" }, { .cdb = "0801000001", .flags_key = FM, .ascq = 1 });
+        g_assert_cmpint(read_blocks(r, 4, &nread, &outcome), ==, 0);
+        g_assert_cmpint(outcome, ==, TAPE_FILEMARK);
+        g_assert_cmpuint(nread, ==, FAKE_BLOCK);
+        rig_free(r);
+}
+
 static void test_read_block(void)
 {
         struct rig *r = rig_open(lacks_position);
@@ -201,6 +217,27 @@ static void test_locate(void)
         rig_free(r);
 }
 
+/* A tape that was left in another partition: everything is in the first one. */
+static void test_other_partition(void)
+{
+        const uint8_t *const lacks[] = { lacks_nothing, (const uint8_t[]){ 0x92, 0xff } };
+        static const char *const locate[] = { "92020000"
+                                              "000000000000000000000000",
+                "2b020000000000000000" };
+        for (size_t i = 0; i < G_N_ELEMENTS(lacks); i++) {
+                struct rig *r = rig_new(lacks[i]);
+                r->fake.partition = 1;
+                r->fake.position = 7;
+                g_assert_cmpint(tape_open(&r->fake.transport, "fake", &r->tape), ==, 0);
+                r->fake.scripted = true;
+                PLAY(r, { .cdb = locate[i] }, { .cdb = "01" }, AT("00000000"), AT("00000000"));
+                g_assert_cmpint(tape_rewind(r->tape), ==, 0);
+                g_assert_cmpint(tape_rewind(r->tape), ==, 0);
+                g_assert_cmpuint(counted(r), ==, 0);
+                rig_free(r);
+        }
+}
+
 /* A LOCATE that turns out to be missing. */
 static void test_locate_falls_back(void)
 {
@@ -212,6 +249,41 @@ static void test_locate_falls_back(void)
         g_assert_false(i.locate16);
         PLAY(r, { .cdb = "2b", .flags_key = 5, .asc = 0x20 }, { .cdb = "110000000300" });
         g_assert_cmpint(tape_locate(r->tape, 0x15), ==, 0);
+        rig_free(r);
+}
+
+/* A LOCATE that is there, and refuses the object. */
+static void test_locate_refused(void)
+{
+        struct rig *r = rig_proved(lacks_nothing);
+        PLAY(r, { .cdb = "92", .flags_key = 5, .asc = 0x21 }, AT("00000001"));
+        g_assert_cmpint(tape_locate(r->tape, UINT64_MAX), ==, -EIO);
+        g_assert_cmpuint(r->log.errors, ==, 1);
+        PLAY(r, AT("00000001"));
+        g_assert_cmpuint(counted(r), ==, 1);
+        rig_free(r);
+}
+
+/* SSC-5, 8.5.3, REW: early warning stops SPACE short of what was asked. */
+static void test_space_early_warning(void)
+{
+        struct rig *r = rig_open(lacks_position);
+        PLAY(r, { .cdb = "110000000a00", .flags_key = EOM, .ascq = 2, .valid = true, .information = 7 },
+                { .cdb = "110000000700", .flags_key = EOM, .ascq = 2, .valid = true });
+        g_assert_cmpint(tape_locate(r->tape, 10), ==, 0);
+        g_assert_cmpuint(counted(r), ==, 10);
+        /* One that always does. */
+        PLAY(r, { .cdb = "110000000200", .flags_key = EOM, .ascq = 2, .valid = true, .information = 2 });
+        g_assert_cmpint(tape_locate(r->tape, 12), ==, -EIO);
+        rig_free(r);
+}
+
+/* The beginning, going forwards: whatever that means, it does not bring the tape nearer. */
+static void test_space_backwards(void)
+{
+        struct rig *r = rig_open(lacks_position);
+        PLAY(r, { .cdb = "110000000a00", .flags_key = EOM, .ascq = 4, .valid = true, .information = 10 });
+        g_assert_cmpint(tape_locate(r->tape, 10), ==, -EIO);
         rig_free(r);
 }
 
@@ -338,6 +410,16 @@ static void test_space_eod(void)
         rig_free(r);
 }
 
+/* SSC-5, SPACE: the tape was read to its very end, and there is no mark. It is not full. */
+static void test_space_eod_missing(void)
+{
+        struct rig *r = rig_proved(lacks_nothing);
+        PLAY(r, { .cdb = "1103", .flags_key = 3 | EOM, .ascq = 2 }, AT("00000050"));
+        g_assert_cmpint(tape_space_eod(r->tape), ==, -ENODATA);
+        g_assert_cmpuint(r->log.errors, ==, 0);
+        rig_free(r);
+}
+
 /* READ POSITION says 0 at BOP and 0 at the end: an empty tape, or a constant? Counting tells. */
 static void test_space_eod_constant(void)
 {
@@ -389,6 +471,7 @@ int main(int argc, char **argv)
         g_test_add_func("/tape/read/stops", test_read_stops);
         g_test_add_func("/tape/read/errors", test_read_errors);
         g_test_add_func("/tape/read/without-information", test_read_without_information);
+        g_test_add_func("/tape/read/position-without-information", test_read_position_without_information);
         g_test_add_func("/tape/read/block", test_read_block);
         g_test_add_func("/tape/position/proved", test_position_proved);
         g_test_add_func("/tape/position/constant", test_position_constant);
@@ -396,10 +479,15 @@ int main(int argc, char **argv)
         g_test_add_func("/tape/locate/locate", test_locate);
         g_test_add_func("/tape/locate/falls-back", test_locate_falls_back);
         g_test_add_func("/tape/locate/by-space", test_locate_by_space);
+        g_test_add_func("/tape/locate/other-partition", test_other_partition);
+        g_test_add_func("/tape/locate/refused", test_locate_refused);
+        g_test_add_func("/tape/space/backwards", test_space_backwards);
+        g_test_add_func("/tape/space/early-warning", test_space_early_warning);
         g_test_add_func("/tape/locate/without-information", test_locate_without_information);
         g_test_add_func("/tape/space/filemarks", test_space_filemarks);
         g_test_add_func("/tape/space/count-filemarks", test_count_filemarks);
         g_test_add_func("/tape/space/eod", test_space_eod);
+        g_test_add_func("/tape/space/eod-missing", test_space_eod_missing);
         g_test_add_func("/tape/space/eod-constant", test_space_eod_constant);
         g_test_add_func("/tape/space/count-eod", test_count_eod);
         g_test_add_func("/tape/erase", test_erase);

@@ -152,13 +152,85 @@ static void test_reset_aside(void)
 static void test_modes_not_restored(void)
 {
         struct rig *r = rig_proved(lacks_nothing);
+        enum tape_outcome outcome;
+        size_t nread;
         PLAY(r, RESET("0a"), { .cdb = "55", .flags_key = 4, .asc = 0x44 },
                 { .cdb = "92000000"
                          "0000000000000005" },
                 { .cdb = "55", .flags_key = 4, .asc = 0x44 });
         write_one(r, -EIO);
         g_assert_cmpint(tape_locate(r->tape, 5), ==, 0);
-        write_one(r, -EIO); /* never with another block length */
+        g_assert_cmpint(read_blocks(r, 1, &nread, &outcome), ==, -EIO); /* never with another block length */
+        write_one(r, -EIO);
+        rig_free(r);
+}
+
+/* The drive had our block length already when it was opened; a reset takes it all the same. */
+static void test_modes_as_found(void)
+{
+        struct rig *r = rig_new(lacks_position);
+        r->fake.block_length = FAKE_BLOCK;
+        g_assert_cmpint(tape_open(&r->fake.transport, "fake", &r->tape), ==, 0);
+        g_assert_cmpint(tape_set_block_length(r->tape, FAKE_BLOCK), ==, 0);
+        g_assert_cmpuint(r->fake.selects, ==, 0);
+        r->fake.scripted = true;
+        PLAY(r, RESET("0a"), SELECT, { .cdb = "01" }, { .cdb = "0a" });
+        write_one(r, 0);
+        rig_free(r);
+}
+
+/* A deferred error was recovered from: the LOCATE was not executed, and has flushed nothing. */
+static void test_reset_after_deferred(void)
+{
+        struct rig *r = rig_proved(lacks_nothing);
+        PLAY(r, { .cdb = "92", .flags_key = 1, .asc = 0x17, .deferred = true }, RESET("92"), SELECT,
+                AT("00000000"), BACK_TO_1, { .cdb = "080000000100" });
+        g_assert_cmpint(tape_locate(r->tape, 7), ==, -EIO);
+        g_assert_nonnull(strstr(r->log.text, "is not on the tape"));
+        rig_free(r);
+}
+
+/* Modes could not be restored at first: that hides not that data may be lost. */
+static void test_reset_hidden_by_modes(void)
+{
+        struct rig *r = rig_proved(lacks_nothing);
+        PLAY(r, RESET("92"), { .cdb = "55", .flags_key = 4, .asc = 0x44 });
+        g_assert_cmpint(tape_locate(r->tape, 0x10), ==, -EIO);
+        PLAY(r, BACK_TO_1);
+        g_assert_cmpint(tape_locate(r->tape, 1), ==, 0);
+        write_one(r, -EIO);
+        g_assert_nonnull(strstr(r->log.text, "did not get onto the tape"));
+        PLAY(r, SELECT, { .cdb = "1103" }, AT("00000001"), { .cdb = "0a" });
+        g_assert_cmpint(tape_space_eod(r->tape), ==, 0);
+        write_one(r, 0);
+        rig_free(r);
+}
+
+/* Nor does that the end of the data could not be read. */
+static void test_reset_hidden_by_read(void)
+{
+        struct rig *r = rig_proved(lacks_nothing);
+        PLAY(r, RESET("92"), SELECT, AT("00000000"), BACK_TO_1,
+                { .cdb = "080000000100", .flags_key = 3, .asc = 0x11 }, AT("00000001"));
+        g_assert_cmpint(tape_locate(r->tape, 0x10), ==, -EIO);
+        PLAY(r, BACK_TO_1);
+        g_assert_cmpint(tape_locate(r->tape, 1), ==, 0);
+        write_one(r, -EIO);
+        rig_free(r);
+}
+
+/* Nor that a command failed and the place was lost. */
+static void test_reset_hidden_by_failure(void)
+{
+        struct rig *r = rig_proved(lacks_nothing);
+        PLAY(r, { .cdb = "92", .error = -ETIMEDOUT });
+        g_assert_cmpint(tape_locate(r->tape, 0x10), ==, -ETIMEDOUT);
+        PLAY(r, RESET("00"), SELECT, BACK_TO_1);
+        g_assert_cmpint(tape_locate(r->tape, 1), ==, 0);
+        write_one(r, -EIO);
+        PLAY(r, { .cdb = "1103" }, AT("00000001"), { .cdb = "0a" });
+        g_assert_cmpint(tape_space_eod(r->tape), ==, 0);
+        write_one(r, 0);
         rig_free(r);
 }
 
@@ -223,6 +295,11 @@ int main(int argc, char **argv)
         g_test_add_func("/tape/reset/twice", test_reset_twice);
         g_test_add_func("/tape/reset/aside", test_reset_aside);
         g_test_add_func("/tape/reset/modes-not-restored", test_modes_not_restored);
+        g_test_add_func("/tape/reset/modes-as-found", test_modes_as_found);
+        g_test_add_func("/tape/reset/after-deferred", test_reset_after_deferred);
+        g_test_add_func("/tape/reset/hidden-by-modes", test_reset_hidden_by_modes);
+        g_test_add_func("/tape/reset/hidden-by-read", test_reset_hidden_by_read);
+        g_test_add_func("/tape/reset/hidden-by-failure", test_reset_hidden_by_failure);
         g_test_add_func("/tape/medium/changed", test_medium_changed);
         g_test_add_func("/tape/medium/gone", test_medium_gone);
         return g_test_run();

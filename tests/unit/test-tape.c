@@ -55,6 +55,15 @@ static void test_sense_outcomes(void)
                 { "f00020fffffff60a00000000"
                   "00000000",
                         TAPE_LONG_BLOCK },
+                /* SSC-5, READ(6): zero where a drive has no negative numbers */
+                { "f00020000000000a00000000"
+                  "00000000",
+                        TAPE_LONG_BLOCK },
+                /* SPC-5, 4.4.2.2: four bytes in a field of eight */
+                { "7200000000000010"
+                  "000a800000000000fffffff6"
+                  "04020020",
+                        TAPE_LONG_BLOCK },
                 { "7000010000000a0a00000000"
                   "17010000",
                         TAPE_GOOD },
