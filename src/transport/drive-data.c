@@ -152,6 +152,7 @@ static int cut_here(struct drive *d)
         if (r == 0)
                 r = cartridge_truncate(d->cartridge, d->position);
         d->synced = MIN(d->synced, d->position);
+        d->flushed = MIN(d->flushed, d->position);
         d->open_end = true;
         return r;
 }

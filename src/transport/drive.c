@@ -137,10 +137,14 @@ void drive_synchronize(struct drive *d)
 
 void drive_flush(struct drive *d, struct request *r)
 {
-        if (d->synced == cartridge_count(d->cartridge))
+        uint64_t count = cartridge_count(d->cartridge);
+        if (d->flushed == count)
                 return;
         if (cartridge_flush(d->cartridge) < 0)
-                return request_fail(r, SENSE_WRITE_ERROR);
+                return drive_lose_unflushed(d, r);
+        d->flushed = count;
+        if (d->synced == count)
+                return;
         empty_buffer(d);
         drive_time_flush(d);
 }

@@ -123,7 +123,7 @@ int virtual_open(const char *path, bool read_only, Transport **ret)
         d->initiator = settings.initiator;
         d->cartridge = cartridge;
         d->write_protected = !cartridge_is_writable(cartridge);
-        d->synced = cartridge_count(cartridge);
+        d->synced = d->flushed = cartridge_count(cartridge);
         mechanics_init(&d->mechanics, settings.drive);
         d->opened_ns = monotonic_ns();
         drive_mode_reset(d);
