@@ -26,8 +26,9 @@ static char *remains_path(const char *path)
 
 static int copy_to(const Cartridge *c, const char *path)
 {
-        autofd fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-        return fd < 0 ? -errno : cartridge_copy(c, fd);
+        autofd fd = -1;
+        int r = create_anew(path, &fd);
+        return r ?: cartridge_copy(c, fd);
 }
 
 int drive_keep_remains(struct drive *d)
@@ -131,8 +132,8 @@ static int snapshot_remains(const struct drive *d, const char *path)
 /* The copy at path. */
 static int snapshot_medium(struct drive *d, const char *path, const struct virtual_cut *cut)
 {
-        autofd fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-        int r = fd < 0 ? -errno : cartridge_copy(d->cartridge, fd);
+        autofd fd = -1;
+        int r = create_anew(path, &fd) ?: cartridge_copy(d->cartridge, fd);
         if (r < 0 || !cut)
                 return r;
         uint64_t object = kept(d, cut->lost);
