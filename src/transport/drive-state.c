@@ -224,7 +224,19 @@ int drive_state_save(const char *path, const struct drive_state *s)
         g_autofree char *name = settings_path(path);
         g_autoptr(GKeyFile) file = g_key_file_new();
         int r = merge(path, s, file);
-        return r == 0 && replace(name, file) == 0 ? 0 : -EIO;
+        return r ?: replace(name, file);
+}
+
+bool drive_state_can_save(const char *path)
+{
+        g_autofree char *directory = g_path_get_dirname(path);
+        return faccessat(AT_FDCWD, directory, W_OK | X_OK, AT_EACCESS) == 0;
+}
+
+bool drive_state_names_index(const struct drive_state *s)
+{
+        enum { COHERENCY = 0x080c };
+        return s->attributes[memory_find(COHERENCY)];
 }
 
 int drive_state_copy(const char *from, const char *to, const struct drive_state *s)

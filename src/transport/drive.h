@@ -141,9 +141,10 @@ bool drive_past_early_warning(const struct drive *d, uint64_t object);
 void drive_attention(struct drive *d, unsigned initiator, unsigned attention);
 void drive_request_sense(struct drive *d, struct request *r);
 /* Writes the state to the key file. */
-void drive_keep(struct drive *d);
-/* Before each command that changes what is on the medium. */
-void drive_note_change(struct drive *d);
+int drive_keep(struct drive *d);
+/* Before each command that changes what is on the medium. On failure it must not: the memory names an index,
+ * and would say that it is still the last one. */
+int drive_note_change(struct drive *d);
 /* What is in the buffer goes to the medium, and the end of data behind it. */
 void drive_synchronize(struct drive *d);
 /* What is in the buffer goes to the medium, and that to stable storage of the host: for what promises that it
