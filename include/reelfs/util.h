@@ -38,6 +38,10 @@ size_t iov_length(const struct iovec *iov, int iovcnt);
  * elements, at most iovcnt. out has room for iovcnt elements. */
 int iov_slice(const struct iovec *iov, int iovcnt, size_t skip, size_t length, struct iovec *out);
 
+/* A new file for reading and writing in the place of what has the name; links are not followed, since beside
+ * a cartridge from elsewhere may lie anything. */
+int create_anew(const char *path, int *fd);
+
 /* Reads or writes all of it, across EINTR and short transfers. -ENODATA: the file ends before. */
 int pread_all(int fd, void *buf, size_t size, uint64_t offset);
 int pwrite_all(int fd, const void *buf, size_t size, uint64_t offset);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -273,6 +274,13 @@ int pread_all(int fd, void *buf, size_t size, uint64_t offset)
                 offset += (size_t)n;
         }
         return 0;
+}
+
+int create_anew(const char *path, int *fd)
+{
+        unlink(path);
+        *fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
+        return *fd < 0 ? -errno : 0;
 }
 
 int pwrite_all(int fd, const void *buf, size_t size, uint64_t offset)

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
+#include <fcntl.h>
 #include <glib.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <reelfs/log.h>
 
@@ -186,10 +188,23 @@ static int run(int argc, char **argv)
         return run_subcommand(argc, argv);
 }
 
+/* What is opened next, a drive or a cartridge, must not become a standard stream that the caller has closed:
+ * messages would go there, and a daemon closes these three. Their use still fails. */
+static void occupy_standard_streams(void)
+{
+        static const int modes[] = { O_WRONLY, O_RDONLY, O_RDONLY };
+        for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+                if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", modes[fd]) < 0)
+                        exit(EXIT_FAILURE);
+}
+
 int main(int argc, char **argv)
 {
+        occupy_standard_streams();
         /* A reader that has seen enough must not leave the drive as it is in the middle of a command. */
         signal(SIGPIPE, SIG_IGN);
+        /* A cartridge that must not grow any more is full. */
+        signal(SIGXFSZ, SIG_IGN);
         int status = run(argc, argv);
         if ((fflush(stdout) != 0 || ferror(stdout)) && status == EXIT_SUCCESS) {
                 if (errno != EPIPE)

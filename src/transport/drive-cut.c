@@ -26,8 +26,9 @@ static char *remains_path(const char *path)
 
 static int copy_to(const Cartridge *c, const char *path)
 {
-        autofd fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-        return fd < 0 ? -errno : cartridge_copy(c, fd);
+        autofd fd = -1;
+        int r = create_anew(path, &fd);
+        return r ?: cartridge_copy(c, fd);
 }
 
 int drive_keep_remains(struct drive *d)
@@ -131,8 +132,8 @@ static int snapshot_remains(const struct drive *d, const char *path)
 /* The copy at path. */
 static int snapshot_medium(struct drive *d, const char *path, const struct virtual_cut *cut)
 {
-        autofd fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-        int r = fd < 0 ? -errno : cartridge_copy(d->cartridge, fd);
+        autofd fd = -1;
+        int r = create_anew(path, &fd) ?: cartridge_copy(d->cartridge, fd);
         if (r < 0 || !cut)
                 return r;
         uint64_t object = kept(d, cut->lost);
@@ -190,13 +191,12 @@ static bool is_synchronizing(const struct drive_command *c, const struct request
         return c->flags & COMMAND_SYNCHRONIZES || (writes_filemarks(r) && !immediate);
 }
 
-/* SSC-5, WRITE FILEMARKS: all that is not written, earlier blocks included, is the information. */
-static void report(struct drive *d, struct request *r)
+/* SSC-5, WRITE FILEMARKS: all that is not written, earlier blocks included, is the information. further:
+ * filemarks of this command that are not in the buffer. */
+static void report(struct drive *d, struct request *r, uint64_t further)
 {
         bool current = d->loss.current && writes_filemarks(r) && !(r->cdb[1] & 0x01);
-        uint64_t missing = cartridge_count(d->cartridge) - d->lost_from;
-        if (current)
-                missing += sg_get_unaligned_be24(r->cdb + (r->cdb[0] == 0x10 ? 2 : 12));
+        uint64_t missing = cartridge_count(d->cartridge) - d->lost_from + further;
         if (current)
                 request_fail_information(r, SENSE_WRITE_ERROR, (int64_t)missing);
         else
@@ -205,7 +205,7 @@ static void report(struct drive *d, struct request *r)
 }
 
 /* The data ends where the loss begins. */
-static void lose(struct drive *d)
+static int lose(struct drive *d)
 {
         uint64_t object = MIN(d->lost_from, cartridge_count(d->cartridge));
         int r = d->loss.tail == VIRTUAL_TAIL_END ? cartridge_truncate(d->cartridge, object)
@@ -213,10 +213,12 @@ static void lose(struct drive *d)
         if (r < 0)
                 log_debug("%s: the cartridge cannot be cut", d->path);
         d->synced = object;
+        d->flushed = MIN(d->flushed, object);
         d->position = object;
         d->open_end = false;
         d->losing = false;
         d->fenced = d->loss.fence;
+        return r;
 }
 
 bool drive_report_loss(struct drive *d, const struct drive_command *c, struct request *r)
@@ -229,7 +231,17 @@ bool drive_report_loss(struct drive *d, const struct drive_command *c, struct re
                 d->loss.commands--;
                 return false;
         }
-        report(d, r);
+        report(d, r, writes_filemarks(r) ? sg_get_unaligned_be24(r->cdb + (r->cdb[0] == 0x10 ? 2 : 12)) : 0);
         lose(d);
         return true;
+}
+
+void drive_lose_unflushed(struct drive *d, struct request *r)
+{
+        d->loss = (struct virtual_loss){ .tail = VIRTUAL_TAIL_END, .current = true };
+        d->lost_from = d->flushed;
+        report(d, r, 0);
+        r->transferred = 0;
+        if (lose(d) < 0)
+                d->fenced = true; /* what is behind must not be taken for data that is on the tape */
 }

@@ -152,6 +152,7 @@ static int cut_here(struct drive *d)
         if (r == 0)
                 r = cartridge_truncate(d->cartridge, d->position);
         d->synced = MIN(d->synced, d->position);
+        d->flushed = MIN(d->flushed, d->position);
         d->open_end = true;
         return r;
 }
@@ -184,10 +185,11 @@ void drive_write(struct drive *d, struct request *r)
         if (!drive_may_write(d, r))
                 return;
         d->statistics.writes++;
-        drive_note_change(d);
         uint64_t from = d->position;
         size_t fit = blocks_that_fit(d, &t);
-        int error = fit > 0 ? cut_here(d) : -ENOSPC;
+        int error = drive_note_change(d);
+        if (error == 0)
+                error = fit > 0 ? cut_here(d) : -ENOSPC;
         if (error == 0 && d->settings.discard && t.fixed)
                 error = cartridge_append_hollow(d->cartridge, fit, t.data, &written);
         else if (error == 0)
@@ -213,8 +215,9 @@ static void write_filemarks(struct drive *d, struct request *r, uint32_t count)
                 return;
         uint32_t fit = filemarks_that_fit(d, count);
         if (count > 0) {
-                drive_note_change(d);
-                error = cut_here(d);
+                error = drive_note_change(d);
+                if (error == 0)
+                        error = cut_here(d);
                 if (error == 0)
                         error = cartridge_append_filemarks(d->cartridge, fit);
         }
@@ -254,8 +257,7 @@ void drive_erase(struct drive *d, struct request *r)
 {
         if (!drive_may_write(d, r))
                 return;
-        drive_note_change(d);
-        if (cut_here(d) < 0)
+        if (drive_note_change(d) < 0 || cut_here(d) < 0)
                 return request_fail(r, SENSE_WRITE_ERROR);
         drive_flush(d, r);
         drive_synchronize(d);

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <reelfs/log.h>
@@ -173,6 +174,16 @@ static void put_reservation(GKeyFile *file, const struct drive_state *s)
         put_number(file, RESERVATION, "reserved-by", s->reserved_by);
 }
 
+/* Who mounts somebody else's cartridge does not take its key file away from him. */
+static void keep_owner(const char *name, int fd)
+{
+        struct stat st;
+        if (lstat(name, &st) < 0 || !S_ISREG(st.st_mode))
+                return;
+        if (fchown(fd, st.st_uid, st.st_gid) < 0 || fchmod(fd, st.st_mode & 0777) < 0)
+                log_debug("%s: now belongs to whoever uses the cartridge", name);
+}
+
 /* By way of a second file of a fixed name, so that a process that is killed leaves no more than that one. The
  * host's disk is not waited for: this happens at each commit. */
 static int replace(const char *name, GKeyFile *file)
@@ -180,10 +191,12 @@ static int replace(const char *name, GKeyFile *file)
         gsize length;
         g_autofree char *text = g_key_file_to_data(file, &length, NULL);
         g_autofree char *other = g_strconcat(name, ".new", NULL);
-        autofd fd = open(other, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-        if (fd < 0)
-                return -errno;
-        int r = pwrite_all(fd, text, length, 0);
+        autofd fd = -1;
+        int r = create_anew(other, &fd);
+        if (r < 0)
+                return r;
+        keep_owner(name, fd);
+        r = pwrite_all(fd, text, length, 0);
         if (r == 0 && rename(other, name) < 0)
                 r = -errno;
         if (r < 0)
@@ -211,7 +224,19 @@ int drive_state_save(const char *path, const struct drive_state *s)
         g_autofree char *name = settings_path(path);
         g_autoptr(GKeyFile) file = g_key_file_new();
         int r = merge(path, s, file);
-        return r == 0 && replace(name, file) == 0 ? 0 : -EIO;
+        return r ?: replace(name, file);
+}
+
+bool drive_state_can_save(const char *path)
+{
+        g_autofree char *directory = g_path_get_dirname(path);
+        return faccessat(AT_FDCWD, directory, W_OK | X_OK, AT_EACCESS) == 0;
+}
+
+bool drive_state_names_index(const struct drive_state *s)
+{
+        enum { COHERENCY = 0x080c };
+        return s->attributes[memory_find(COHERENCY)];
 }
 
 int drive_state_copy(const char *from, const char *to, const struct drive_state *s)

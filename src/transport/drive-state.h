@@ -36,9 +36,13 @@ struct drive_state {
 /* Of the cartridge at path; all empty if there is nothing. Logs the failure. -EINVAL: the groups make no
  * sense. */
 int drive_state_load(const char *path, struct drive_state *state);
-/* At once, and whole or not at all; the rest of the key file stays. -EIO, not logged: the file cannot be
+/* At once, and whole or not at all; the rest of the key file stays. -errno, not logged: the file cannot be
  * written. */
 int drive_state_save(const char *path, const struct drive_state *state);
+/* Whether it could be, as far as its directory is concerned. */
+bool drive_state_can_save(const char *path);
+/* Whether a host has noted there what the last index of the medium is. */
+bool drive_state_names_index(const struct drive_state *state);
 void drive_state_clear(struct drive_state *state);
 /* What the memory chip holds now, without the reservations; copy is cleared first. */
 void drive_state_remember(const struct drive_state *state, struct drive_state *copy);

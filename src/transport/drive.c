@@ -77,27 +77,35 @@ void drive_reset(struct drive *d)
         attention_for_all(d, ATTENTION_RESET);
 }
 
-void drive_keep(struct drive *d)
+int drive_keep(struct drive *d)
 {
-        if (drive_state_save(d->path, &d->state) == 0)
-                return;
+        int r = drive_state_save(d->path, &d->state);
+        if (r == 0)
+                return 0;
         log_debug("%s: the cartridge's key file cannot be written", d->path);
         d->tape_alerts |= ALERT_MEMORY_CHIP;
+        return r;
 }
 
 /* SPC-5, volume change reference: a new number before something else is on the medium than a host may know
  * of.
  */
-void drive_note_change(struct drive *d)
+int drive_note_change(struct drive *d)
 {
         bool overwrites = d->position < cartridge_count(d->cartridge);
         if (drive_lacks(d, VIRTUAL_NO_ATTRIBUTES) || (d->change_noted && !overwrites))
-                return;
-        d->change_noted = true;
+                return 0;
+        uint32_t former = d->state.change_reference;
         d->state.change_reference++;
         if (d->state.change_reference >= UINT32_MAX)
                 d->state.change_reference = 1; /* all ones: not known; 0: nothing was ever written */
-        drive_keep(d);
+        int r = drive_keep(d);
+        if (r < 0 && drive_state_names_index(&d->state)) {
+                d->state.change_reference = former;
+                return r;
+        }
+        d->change_noted = true;
+        return 0;
 }
 
 bool drive_lacks(const struct drive *d, enum virtual_lacks ability)
@@ -137,10 +145,14 @@ void drive_synchronize(struct drive *d)
 
 void drive_flush(struct drive *d, struct request *r)
 {
-        if (d->synced == cartridge_count(d->cartridge))
+        uint64_t count = cartridge_count(d->cartridge);
+        if (d->flushed == count)
                 return;
         if (cartridge_flush(d->cartridge) < 0)
-                return request_fail(r, SENSE_WRITE_ERROR);
+                return drive_lose_unflushed(d, r);
+        d->flushed = count;
+        if (d->synced == count)
+                return;
         empty_buffer(d);
         drive_time_flush(d);
 }

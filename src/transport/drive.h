@@ -44,7 +44,8 @@ struct drive {
         unsigned initiator; /* that the command in hand comes from: 1 to VIRTUAL_INITIATORS */
         unsigned attentions[VIRTUAL_INITIATORS + 1]; /* pending for each: bits by the table in drive.c */
         uint64_t position;                           /* logical object number */
-        uint64_t synced; /* objects that are surely on the medium; those after are in the buffer */
+        uint64_t synced;  /* objects that are surely on the medium; those after are in the buffer */
+        uint64_t flushed; /* at most synced: those that the host has on stable storage */
         struct drive_mode mode;
         struct drive_state state;
         bool warned; /* PROGRAMMABLE EARLY WARNING DETECTED was said, and the tape is still in that zone */
@@ -140,13 +141,14 @@ bool drive_past_early_warning(const struct drive *d, uint64_t object);
 void drive_attention(struct drive *d, unsigned initiator, unsigned attention);
 void drive_request_sense(struct drive *d, struct request *r);
 /* Writes the state to the key file. */
-void drive_keep(struct drive *d);
-/* Before each command that changes what is on the medium. */
-void drive_note_change(struct drive *d);
+int drive_keep(struct drive *d);
+/* Before each command that changes what is on the medium. On failure it must not: the memory names an index,
+ * and would say that it is still the last one. */
+int drive_note_change(struct drive *d);
 /* What is in the buffer goes to the medium, and the end of data behind it. */
 void drive_synchronize(struct drive *d);
 /* What is in the buffer goes to the medium, and that to stable storage of the host: for what promises that it
- * is there. */
+ * is there. If the host fails, drive_lose_unflushed. */
 void drive_flush(struct drive *d, struct request *r);
 /* What a missing end of data is called. */
 enum sense_code drive_no_end(const struct drive *d);
@@ -171,6 +173,9 @@ uint64_t drive_buffered(const struct drive *d);
 int drive_cut_power(struct drive *d, const struct virtual_cut *cut, double keep);
 int drive_snapshot(struct drive *d, const char *path, const struct virtual_cut *cut);
 void drive_lose(struct drive *d, const struct virtual_loss *loss);
+/* The host could not store what was written since it last did, says so only once, and may have forgotten it:
+ * the data ends before, and r fails. */
+void drive_lose_unflushed(struct drive *d, struct request *r);
 /* Before each command: true if it ends with the report of a loss, and is not executed. */
 bool drive_report_loss(struct drive *d, const struct drive_command *c, struct request *r);
 /* What is on the tape at the position, and behind, is about to be overwritten. */

@@ -98,6 +98,17 @@ int virtual_create(const char *path, const struct virtual_cartridge *cartridge)
         return r;
 }
 
+/* See drive_note_change. */
+static bool is_unkept(const char *path, bool read_only, const struct drive_state *state)
+{
+        if (read_only || !drive_state_names_index(state) || drive_state_can_save(path))
+                return false;
+        log_warning("%s: write protected, since its key file (%s.cartridge) says what is on it, and no file "
+                    "can be written in that directory",
+                path, path);
+        return true;
+}
+
 int virtual_open(const char *path, bool read_only, Transport **ret)
 {
         struct settings settings;
@@ -122,8 +133,8 @@ int virtual_open(const char *path, bool read_only, Transport **ret)
         d->state = state;
         d->initiator = settings.initiator;
         d->cartridge = cartridge;
-        d->write_protected = !cartridge_is_writable(cartridge);
-        d->synced = cartridge_count(cartridge);
+        d->write_protected = !cartridge_is_writable(cartridge) || is_unkept(path, read_only, &state);
+        d->synced = d->flushed = cartridge_count(cartridge);
         mechanics_init(&d->mechanics, settings.drive);
         d->opened_ns = monotonic_ns();
         drive_mode_reset(d);

@@ -131,6 +131,23 @@ status=0
 "$REELFS" list "$tape" >/dev/full 2>"$work/stderr" || status=$?
 [[ $status -eq 1 ]] || fail "a full disk went unnoticed"
 
+note "without standard streams"
+"$REELFS" mount "$tape" "$mnt" <&- >&- 2>&-
+head -c 1000000 /dev/urandom >"$work/random"
+cp "$work/random" "$mnt/random"
+"$REELFS" sync "$mnt" <&- >&- 2>&-
+"$REELFS" unmount "$mnt"
+"$REELFS" mount -v "$tape" "$mnt" 2>&-
+cmp "$work/random" "$mnt/random"
+rm "$mnt/random"
+"$REELFS" unmount "$mnt"
+
+note "a limit of the size of files"
+(
+    ulimit -f 2
+    expect_failure 1 'the tape is full' "$REELFS" format "$work/third.tap"
+)
+
 note "the helper of mount(8)"
 "$work/mount.reelfs" "$tape" "$mnt" -f
 if findmnt "$mnt" >/dev/null; then fail "mount -f mounted"; fi

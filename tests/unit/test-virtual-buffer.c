@@ -318,6 +318,65 @@ static void test_loss_then_cut(void)
         fixture_clear(&f);
 }
 
+/* ---- The host's disk */
+
+static unsigned disk_calls, disk_failures; /* failures: still to come */
+
+/* In the place of the C library's. Like the kernel, it tells a failure once. */
+int fdatasync(int fd)
+{
+        disk_calls++;
+        if (disk_failures == 0)
+                return fsync(fd);
+        disk_failures--;
+        errno = EIO;
+        return -1;
+}
+
+static void test_disk_fails(void)
+{
+        struct fixture f;
+        fixture_create(&f, &(struct virtual_cartridge){ .capacity = 0 });
+        write_some(&f);
+        disk_failures = 1;
+        g_assert_cmphex(write_filemarks(&f, 2, false), ==, 0x030c00);
+        g_assert_cmpint(information(&f), ==, BUFFERED + 2);
+        g_assert_cmpuint(position(&f), ==, SYNCED);
+        g_assert_cmphex(read_any(&f), ==, END);
+        g_assert_cmphex(write_filemarks(&f, 0, false), ==, GOOD);
+        assert_objects(&f, SYNCED);
+        g_assert_cmphex(read_any(&f), ==, END);
+        g_assert_cmphex(write_block(&f, LENGTH, 2), ==, GOOD);
+        g_assert_cmphex(write_filemarks(&f, 0, false), ==, GOOD);
+        fixture_reopen(&f);
+        assert_objects(&f, SYNCED + 1);
+        g_assert_cmphex(read_any(&f), ==, END);
+        fixture_clear(&f);
+}
+
+/* To find the end of data the drive writes all that was before; only a flush waits for the host's disk. */
+static void test_disk_after_read(void)
+{
+        struct fixture f;
+        fixture_create(&f, &(struct virtual_cartridge){ .capacity = 0 });
+        write_some(&f);
+        g_assert_cmphex(read_any(&f), ==, END);
+        unsigned calls = disk_calls;
+        g_assert_cmphex(write_filemarks(&f, 0, false), ==, GOOD);
+        g_assert_cmpuint(disk_calls, ==, calls + 1);
+        g_assert_cmphex(write_filemarks(&f, 0, false), ==, GOOD);
+        g_assert_cmpuint(disk_calls, ==, calls + 1);
+        g_assert_cmphex(write_block(&f, LENGTH, 5), ==, GOOD);
+        g_assert_cmphex(read_any(&f), ==, END);
+        disk_failures = 1;
+        g_assert_cmphex(none(&f, CDB(0x1b, 0, 0, 0, 0, 0)), ==, LOST);
+        g_assert_cmphex(none(&f, CDB(0x1b, 0, 0, 0, 1, 0)), ==, GOOD);
+        g_assert_cmphex(rewind_tape(&f), ==, 0x062800);
+        assert_objects(&f, SYNCED + BUFFERED);
+        g_assert_cmphex(read_any(&f), ==, END);
+        fixture_clear(&f);
+}
+
 /* ---- Hook and copies */
 
 struct copies {
@@ -512,6 +571,8 @@ int main(int argc, char **argv)
         g_test_add_func("/virtual-buffer/cut-in-hook", test_cut_in_hook);
         g_test_add_func("/virtual-buffer/key-file-cut", test_key_file_cut);
         g_test_add_func("/virtual-buffer/key-file-loss", test_key_file_loss);
+        g_test_add_func("/virtual-buffer/disk-fails", test_disk_fails);
+        g_test_add_func("/virtual-buffer/disk-after-read", test_disk_after_read);
         g_test_add_func("/virtual-buffer/key-file-wrong", test_key_file_wrong);
         return g_test_run();
 }

@@ -268,6 +268,63 @@ static void test_memory_failure(void)
         fixture_clear(&f);
 }
 
+/* A chip that names an index and does not notice that something else is written would hide that from the next
+ * host: so nothing is written. */
+static void test_memory_names_index(void)
+{
+        static const uint8_t coherency[8] = { 4, 0, 0, 0, 1 };
+        struct fixture f;
+        fixture_create(&f, &plain);
+        g_assert_cmphex(write_block(&f, 10, 0), ==, GOOD);
+        g_assert_cmphex(write_filemarks(&f, 1, false), ==, GOOD);
+        g_assert_cmphex(write_attribute(&f, 0x080c, 0, coherency, sizeof(coherency)), ==, GOOD);
+        g_assert_cmpuint(number(&f, 0x0009), ==, 1);
+        g_autofree char *blocker = g_strconcat(f.path, ".cartridge.new", NULL);
+        g_assert_cmpint(g_mkdir(blocker, 0700), ==, 0);
+        g_assert_cmphex(write_block(&f, 10, 2), ==, 0x030c00);
+        g_assert_cmpuint(f.c.residual, ==, 10);
+        g_assert_cmphex(write_filemarks(&f, 1, false), ==, 0x030c00);
+        g_assert_cmphex(rewind_tape(&f), ==, GOOD);
+        g_assert_cmphex(write_block(&f, 10, 2), ==, 0x030c00);
+        g_assert_cmphex(none(&f, CDB(0x19, 0, 0, 0, 0, 0)), ==, 0x030c00);
+        g_assert_cmpuint(number(&f, 0x0009), ==, 1);
+        assert_block(&f, 10, 0);
+        g_assert_cmphex(read_any(&f), ==, 0x000001);
+        g_assert_cmphex(read_any(&f), ==, 0x080005);
+        g_assert_cmpint(g_rmdir(blocker), ==, 0);
+        g_assert_cmphex(write_block(&f, 10, 2), ==, GOOD);
+        g_assert_cmpuint(number(&f, 0x0009), ==, 2);
+        fixture_clear(&f);
+}
+
+/* A cartridge from elsewhere comes with links in the places of what a drive makes beside it. */
+static void test_links(void)
+{
+        static const char *const names[] = { ".cartridge.new", ".remains" };
+        struct fixture f;
+        fixture_create(&f, &(struct virtual_cartridge){ .remains = true });
+        g_autofree char *victim = g_build_filename(f.directory, "victim", NULL);
+        g_autofree char *key_file = g_strconcat(f.path, ".cartridge", NULL), *text = NULL;
+        g_assert_true(g_file_set_contents(victim, "precious", -1, NULL));
+        g_assert_cmpint(g_chmod(key_file, 0640), ==, 0);
+        for (size_t i = 0; i < G_N_ELEMENTS(names); i++) {
+                g_autofree char *name = g_strconcat(f.path, names[i], NULL);
+                g_assert_cmpint(symlink("victim", name), ==, 0);
+        }
+        g_assert_cmphex(write_block(&f, 10, 1), ==, GOOD);
+        g_assert_cmphex(rewind_tape(&f), ==, GOOD);
+        g_assert_cmphex(write_block(&f, 10, 2), ==, GOOD);
+        g_assert_true(g_file_get_contents(victim, &text, NULL, NULL));
+        g_assert_cmpstr(text, ==, "precious");
+        g_assert_false(g_file_test(key_file, G_FILE_TEST_IS_SYMLINK));
+        /* Nor does it become readable to more than it was. */
+        GStatBuf st;
+        g_assert_cmpint(g_stat(key_file, &st), ==, 0);
+        g_assert_cmphex(st.st_mode & 0777, ==, 0640);
+        g_assert_cmpint(g_unlink(victim), ==, 0);
+        fixture_clear(&f);
+}
+
 int main(int argc, char **argv)
 {
         g_test_init(&argc, &argv, NULL);
@@ -279,5 +336,7 @@ int main(int argc, char **argv)
         g_test_add_func("/virtual-mam/unloaded", test_unloaded);
         g_test_add_func("/virtual-mam/key-file", test_key_file);
         g_test_add_func("/virtual-mam/memory-failure", test_memory_failure);
+        g_test_add_func("/virtual-mam/memory-names-index", test_memory_names_index);
+        g_test_add_func("/virtual-mam/links", test_links);
         return g_test_run();
 }
