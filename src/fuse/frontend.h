@@ -69,6 +69,8 @@ bool direct_writes(const struct fuse_file_info *fi);
 /* privileges.c: before bytes of a file are written around the kernel's pages. bits: its set-user-ID and
  * set-group-ID, too. 0 or -errno. */
 int privileges_drop(struct frontend *fe, uint64_t ino, bool bits);
+/* Whether who asks is in that group, or root. */
+bool privileges_in_group(fuse_req_t req, gid_t gid);
 
 /* ops-*.c: fill in their part of the table. */
 void ops_names(struct fuse_lowlevel_ops *ops);

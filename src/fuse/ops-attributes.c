@@ -201,21 +201,6 @@ static void op_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size)
         reply_data(req, r, names, n, size);
 }
 
-/* Who asks. The kernel says it only by a flag that libfuse does not take. */
-static bool is_in_group(fuse_req_t req, gid_t gid)
-{
-        const struct fuse_ctx *ctx = fuse_req_ctx(req);
-        if (ctx->uid == 0 || ctx->gid == gid)
-                return true;
-        int n = fuse_req_getgroups(req, 0, NULL);
-        g_autofree gid_t *groups = n > 0 ? g_try_new(gid_t, (gsize)n) : NULL;
-        n = groups ? MIN(n, fuse_req_getgroups(req, n, groups)) : 0;
-        while (n-- > 0)
-                if (groups[n] == gid)
-                        return true;
-        return false;
-}
-
 /* The access ACL's permission bits become the mode's; an ACL that says no more is not kept. As with chmod(2),
  * only who is in the file's group can leave it set-group-ID. */
 static int set_access_acl(fuse_req_t req, uint64_t ino, const void *acl, size_t size, int64_t now)
@@ -236,7 +221,7 @@ static int set_access_acl(fuse_req_t req, uint64_t ino, const void *acl, size_t 
         if (r < 0 && r != -ENODATA)
                 return r;
         attr.mode = (attr.mode & ~0777U) | bits;
-        if ((attr.mode & S_ISGID) && !is_in_group(req, attr.gid))
+        if ((attr.mode & S_ISGID) && !privileges_in_group(req, attr.gid))
                 attr.mode &= ~(uint32_t)S_ISGID;
         attr.times.ctime = now;
         return tree_setattr(tree, ino, TREE_SET_MODE | TREE_SET_CTIME, &attr, NULL);

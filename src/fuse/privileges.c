@@ -4,6 +4,8 @@
  * goes through its pages. Where it goes around them it only says in the WRITE that the writer has no right to
  * keep the bits (Linux 5.4 and later), and nothing of capabilities, which go whoever writes. */
 #include <errno.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 
 #include <reelfs/util.h>
@@ -42,4 +44,26 @@ int privileges_drop(struct frontend *fe, uint64_t ino, bool bits)
         if (r == 0)
                 fuse_lowlevel_notify_inval_inode(fe->session, ino, -1, 0);
         return r;
+}
+
+/* The kernel says it only by a flag that libfuse does not take. fuse_req_getgroups of libfuse 3.14 looks for
+ * the line in memory that does not end. */
+bool privileges_in_group(fuse_req_t req, gid_t gid)
+{
+        const struct fuse_ctx *ctx = fuse_req_ctx(req);
+        if (ctx->uid == 0 || ctx->gid == gid)
+                return true;
+        g_autofree char *path = g_strdup_printf("/proc/%d/status", (int)ctx->pid), *status = NULL;
+        if (!g_file_get_contents(path, &status, NULL, NULL))
+                return false;
+        char *at = strstr(status, "\nGroups:"), *end;
+        for (at = at ? at + strlen("\nGroups:") : NULL; at; at = end) {
+                at += strspn(at, " \t");
+                unsigned long group = strtoul(at, &end, 10);
+                if (end == at)
+                        return false;
+                if (group == gid)
+                        return true;
+        }
+        return false;
 }
