@@ -14,6 +14,8 @@ mount_tape
 note "cp -a: /usr/share/doc, /usr/include, 2 GiB"
 cp -a /usr/share/doc "$mnt/doc"
 cp -a /usr/include "$mnt/include"
+# Small files that have lingered for long enough are written in between, and cut the stream.
+"$REELFS" sync "$mnt"
 cp -a "$big" "$mnt/big"
 note "rsync -aHAX: /usr/include; a second pass transfers nothing"
 rsync -aHAX --modify-window=-1 /usr/include/ "$mnt/rsync/"
