@@ -27,6 +27,8 @@ struct node {
         struct hash_parts parts; /* of it, as far as it was read */
         struct hash_sha256 *sha; /* likewise, if that is in the index; or NULL */
         bool absent;             /* nothing of that name is in the target yet */
+        bool replaces;           /* what is there, once this is complete */
+        bool provisional;        /* it has another name still, and what it replaces is there */
 };
 
 struct piece {

@@ -16,6 +16,7 @@
 #include "private.h"
 
 #define DIRECTORY_MODE 0700 /* until everything is in it */
+#define FILE_MODE 01600     /* likewise: what nobody else gives a file */
 #define OPEN_DIRECTORY (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
 
 /* Nothing more can be written after these. */
@@ -171,6 +172,13 @@ static void see_complete(struct target *t, struct node *n, int fd, const struct 
                         (t->is_root && (st->st_uid != a.uid || st->st_gid != a.gid)));
 }
 
+/* As made here and not finished yet: what an interrupted restore leaves. */
+static bool is_unfinished(const struct stat *st)
+{
+        return st->st_uid == geteuid() &&
+                (st->st_mode & 07777) == (S_ISDIR(st->st_mode) ? DIRECTORY_MODE : FILE_MODE);
+}
+
 static int look_at(struct target *t, uint32_t i, uint64_t *in_the_way)
 {
         struct node *n = plan_node(t->plan, i);
@@ -197,19 +205,14 @@ static int look_at(struct target *t, uint32_t i, uint64_t *in_the_way)
                                 "with an "
                                 "interrupted restore",
                                 path);
-        } else if (t->existing == RESTORE_RESUME && n->link_to == NODE_NONE) {
+                return 0;
+        }
+        if (t->existing == RESTORE_RESUME && n->link_to == NODE_NONE) {
                 see_complete(t, n, fd, &st);
                 t->skipped += n->complete;
         }
+        n->replaces = !(t->existing == RESTORE_RESUME && S_ISREG(st.st_mode) && is_unfinished(&st));
         return 0;
-}
-
-/* As made here and not finished yet: what an interrupted restore leaves. */
-static bool is_unfinished(int fd, const char *name)
-{
-        struct stat st;
-        return fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && (st.st_mode & 07777) == DIRECTORY_MODE &&
-                st.st_uid == geteuid();
 }
 
 /* One that an earlier restore has finished may be closed to its owner; root is let in anyway. */
@@ -225,10 +228,13 @@ static int make_directory(struct target *t, uint32_t i)
 {
         struct node *n = plan_node(t->plan, i);
         int fd = parent_of(t, i);
+        struct stat st;
         bool made = fd >= 0 && mkdirat(fd, n->name, DIRECTORY_MODE) == 0;
         if (!made && (fd < 0 || errno != EEXIST))
                 return node_failed(t, i, fd < 0 ? fd : -errno, "cannot make the directory");
-        if (made || (t->existing == RESTORE_RESUME && is_unfinished(fd, n->name)))
+        if (made ||
+                (t->existing == RESTORE_RESUME && fstatat(fd, n->name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+                        is_unfinished(&st)))
                 n->attributes = true;
         if (!made && n->attributes)
                 let_in(t, fd, n->name);
@@ -252,34 +258,74 @@ int target_prepare(struct target *t)
 
 /* ---- Files */
 
-/* Makes way for node i. *fd: its directory. */
-static int clear_way(struct target *t, uint32_t i, int *fd)
+/* The name under which node i is made: its own, or where it replaces something, another one until it is
+ * complete. The caller frees. */
+static char *name_meanwhile(const struct target *t, uint32_t i)
 {
+        const struct node *n = plan_node(t->plan, i);
+        return n->replaces ? g_strdup_printf(".reelfs-restore.%d.%u", (int)getpid(), i) : g_strdup(n->name);
+}
+
+/* Where node i is to be made: *fd: its directory; *name, which the caller frees. */
+static int make_way(struct target *t, uint32_t i, int *fd, char **name)
+{
+        struct node *n = plan_node(t->plan, i);
         *fd = parent_of(t, i);
         if (*fd < 0)
                 return *fd;
-        if (t->existing != RESTORE_REFUSE && !plan_node(t->plan, i)->absent &&
-                unlinkat(*fd, plan_node(t->plan, i)->name, 0) < 0 && errno != ENOENT)
+        *name = name_meanwhile(t, i);
+        if (t->existing != RESTORE_REFUSE && !n->absent && unlinkat(*fd, *name, 0) < 0 && errno != ENOENT)
                 return -errno;
+        n->provisional = n->replaces;
         return 0;
+}
+
+/* What is complete replaces what was there. */
+static int put_in_place(struct target *t, uint32_t i)
+{
+        struct node *n = plan_node(t->plan, i);
+        if (!n->provisional)
+                return 0;
+        int fd = parent_of(t, i);
+        g_autofree char *name = name_meanwhile(t, i);
+        if (fd < 0 || renameat(fd, name, fd, n->name) < 0)
+                return fd < 0 ? fd : -errno;
+        n->provisional = false;
+        /* Two names of one inode rename leaves as they are. */
+        unlinkat(fd, name, 0);
+        return 0;
+}
+
+/* What did not become complete goes, and what was there stays. */
+static void take_away(struct target *t, uint32_t i)
+{
+        struct node *n = plan_node(t->plan, i);
+        int fd = n->provisional ? parent_of(t, i) : -1;
+        if (fd < 0)
+                return;
+        g_autofree char *name = name_meanwhile(t, i);
+        unlinkat(fd, name, 0);
+        n->provisional = false;
 }
 
 static int open_file(struct target *t, uint32_t i)
 {
         struct node *n = plan_node(t->plan, i);
         int fd, r = 0;
+        g_autofree char *name = NULL;
         if (t->file >= 0 && t->file_node == i)
                 return 0;
         close_fd(&t->file);
         if (n->begun) {
+                name = name_meanwhile(t, i);
                 fd = parent_of(t, i);
-                t->file = fd < 0 ? fd : openat(fd, n->name, O_WRONLY | O_NOFOLLOW | O_CLOEXEC);
+                t->file = fd < 0 ? fd : openat(fd, name, O_WRONLY | O_NOFOLLOW | O_CLOEXEC);
                 t->file_end = UINT64_MAX;
         } else {
-                r = clear_way(t, i, &fd);
+                r = make_way(t, i, &fd, &name);
                 if (r == 0)
                         t->file = openat(
-                                fd, n->name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+                                fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, FILE_MODE);
         }
         if (r == 0 && t->file < 0)
                 r = fd < 0 ? fd : -errno;
@@ -308,11 +354,17 @@ static int finish_file(struct target *t, uint32_t i)
         int r = n->failed ? 0 : open_file(t, i);
         if (r == 0 && !n->failed && t->file_end != n->size && ftruncate(t->file, (off_t)n->size) < 0)
                 r = -errno;
+        if (r == 0 && !n->failed) {
+                set_attributes(t, i, t->file, NULL);
+                r = put_in_place(t, i);
+        }
         if (r < 0)
                 r = node_failed(t, i, r, "cannot be written");
-        if (!n->failed && r == 0) {
-                set_attributes(t, i, t->file, NULL);
-                t->files++;
+        t->files += r == 0 && !n->failed;
+        if (n->failed && n->replaces) {
+                g_autofree char *path = plan_path(t->plan, i);
+                log_message(LOG_NOTICE, 0, "%s: the file that was there already was left as it is", path);
+                take_away(t, i);
         }
         close_fd(&t->file);
         return r;
@@ -327,19 +379,21 @@ static int make_other(struct target *t, uint32_t i)
 {
         struct node *n = plan_node(t->plan, i);
         struct tree_attr a;
-        int fd, r = clear_way(t, i, &fd);
+        g_autofree char *link = NULL, *name = NULL;
+        int fd, r = make_way(t, i, &fd, &name);
         if (r == 0)
                 r = tree_getattr(t->plan->tree, n->ino, &a);
-        g_autofree char *link = NULL;
         if (r == 0 && S_ISLNK(n->mode))
                 r = tree_readlink(t->plan->tree, n->ino, &link);
         if (r == 0 &&
-                (link ? symlinkat(link, fd, n->name)
-                      : mknodat(fd, n->name, (n->mode & S_IFMT) | 0600, a.rdev)) < 0)
+                (link ? symlinkat(link, fd, name) : mknodat(fd, name, (n->mode & S_IFMT) | 0600, a.rdev)) < 0)
                 r = -errno;
+        if (r == 0) {
+                set_attributes(t, i, fd, name);
+                r = put_in_place(t, i);
+        }
         if (r < 0)
                 return node_failed(t, i, r, "cannot be made");
-        set_attributes(t, i, fd, n->name);
         t->files++;
         return 0;
 }
@@ -347,12 +401,15 @@ static int make_other(struct target *t, uint32_t i)
 static int make_link(struct target *t, uint32_t i)
 {
         const struct node *n = plan_node(t->plan, i), *first = plan_node(t->plan, n->link_to);
-        int fd, r = first->failed ? -EIO : clear_way(t, i, &fd);
+        g_autofree char *name = NULL;
+        int fd, r = first->failed ? -EIO : make_way(t, i, &fd, &name);
         autofd from = r < 0 ? -1 : open_directory(t, first->parent);
         if (r == 0 && from < 0)
                 r = from;
-        if (r == 0 && linkat(from, first->name, fd, n->name, 0) < 0)
+        if (r == 0 && linkat(from, first->name, fd, name, 0) < 0)
                 r = -errno;
+        if (r == 0)
+                r = put_in_place(t, i);
         if (r < 0)
                 return node_failed(t, i, r, "the hard link cannot be made");
         t->files++;
@@ -401,5 +458,7 @@ int target_finish(struct target *t)
 void target_clear(struct target *t)
 {
         close_fd(&t->file);
+        for (uint32_t i = 0; t->root >= 0 && t->plan->nodes && i < t->plan->nodes->len; i++)
+                take_away(t, i);
         close_fd(&t->directory);
 }

@@ -135,3 +135,48 @@ done
 grep -q 'files could not be restored' "$work/stderr" || fail "no summary: $(<"$work/stderr")"
 "$REELFS" restore -q --resume "$tape" "$work/bad"
 compare_trees "$work/source" "$work/bad"
+
+note "what is there stays until what replaces it is complete: with bytes that cannot be read, interrupted, killed"
+for file in large many/1; do
+    echo "mine, and newer" >"$work/bad/$file"
+done
+cp -a "$work/bad" "$work/before"
+status=0
+REELFS_FAULT="opcode=08 after=$n sense=3/11/00" "$REELFS" restore -q --overwrite "$tape" "$work/bad" 2>"$work/stderr" || status=$?
+((status == 1)) || fail "exit status $status: $(<"$work/stderr")"
+failed=$(sed -n "s/^reelfs: \(.*\): the file that was there already.*/\1/p" "$work/stderr")
+[[ -n $failed ]] || fail "nobody is told which: $(<"$work/stderr")"
+while read -r file; do
+    cmp "$work/before/$file" "$work/bad/$file"
+done <<<"$failed"
+[[ -z $(find "$work/bad" -name '.reelfs*') ]] || fail "left: $(find "$work/bad" -name '.reelfs*')"
+rm -rf "$work/bad"
+for signal in INT KILL; do
+    rm -rf "$work/interrupted"
+    cp -a "$work/before" "$work/interrupted"
+    REELFS_FAULT='opcode=08 count=all delay=60' "$REELFS" restore -q --overwrite "$tape" "$work/interrupted" 2>"$work/stderr" &
+    pid=$!
+    for ((i = 0; i < 400; i++)); do
+        [[ -z $(find "$work/interrupted" -name '.reelfs-restore.*') ]] || break
+        sleep 0.02
+    done
+    kill -"$signal" "$pid"
+    wait "$pid" || true
+    rest=$(find "$work/interrupted" -name '.reelfs-restore.*')
+    case $signal in
+    INT) [[ -z $rest ]] || fail "left: $rest" ;;
+    KILL) [[ -n $rest ]] || fail "killed too late to show anything" ;;
+    esac
+    for file in large many/1; do
+        cmp -s "$work/before/$file" "$work/interrupted/$file" || cmp "$work/source/$file" "$work/interrupted/$file"
+    done
+done
+
+note "an unfinished file needs no room beside its successor"
+"$REELFS" restore -q "$tape" "$work/all2" large
+mkdir "$work/tight"
+mount -t tmpfs -o size=$(($(stat -c %s "$work/source/large") * 3 / 2)) none "$work/tight"
+install -m 1600 "$work/all2/large" "$work/tight/large"
+"$REELFS" restore -q --resume "$tape" "$work/tight" large
+cmp "$work/source/large" "$work/tight/large"
+umount "$work/tight"
