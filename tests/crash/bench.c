@@ -82,7 +82,7 @@ int bench_record(struct bench *b, uint32_t seed, bool race, struct work *w)
         return 0;
 }
 
-/* Cuts of what the first mount after a crash did; of: that crash. */
+/* Cuts of what the first mount, or the repair, after a crash did; of: that crash. */
 static int run_second(
         struct bench *b, struct recording *first, const struct window *w, uint32_t seed, const char *of)
 {
@@ -101,7 +101,7 @@ static int run_second(
                 const struct cut *cut = &g_array_index(cuts, struct cut, i);
                 g_autofree char *what = g_strdup_printf("%s --second %u (a crash, then %s at command %zu)",
                         of, i, crash_names[cut->kind], cut->command);
-                b->totals.second_cuts++;
+                (*(first->torn_at > 0 ? &b->totals.repair_cuts : &b->totals.second_cuts))++;
                 if (!case_run(first, cut, path, w, NULL, what, &b->totals))
                         bench_keep(b, "second.tap");
         }
@@ -134,7 +134,7 @@ static int run_cut(
         g_autofree char *path = bench_path(b, "cut.tap"), *of = name_cut(b, w, seed, number),
                         *what = g_strdup_printf("%s (%s at command %zu; steps %u to %u)", of,
                                 crash_names[cut->kind], cut->command, cut->acked, cut->last);
-        bool twice = cut->tail == TAIL_END && (b->only_cut >= 0 || number % SECOND_EVERY == 0);
+        bool twice = b->only_cut >= 0 || number % SECOND_EVERY == 0;
         struct recording second;
         int r = 0;
         if (b->only_cut >= 0)
@@ -154,7 +154,7 @@ static int run_cut(
 
 static unsigned cuts_done(const struct bench *b)
 {
-        unsigned n = b->totals.second_cuts;
+        unsigned n = b->totals.second_cuts + b->totals.repair_cuts;
         for (unsigned i = 0; i < CRASH_KINDS; i++)
                 n += b->totals.cuts[i];
         return n;
@@ -245,6 +245,7 @@ void bench_print(const struct bench *b)
                 line(text, t->cuts[i]);
         }
         line("  a second crash, during recovery", t->second_cuts);
+        line("  a second crash, during a repair", t->repair_cuts);
         print_faults(b);
         line("mounts after all this", t->mounts);
         line("repairs of tapes without an end of data", t->repairs);

@@ -23,6 +23,7 @@ struct run {
         const char *path, *what;
         const struct window *window;
         struct totals *totals;
+        struct recording *second;
         bool good;
 };
 
@@ -155,7 +156,7 @@ static void refuse(struct run *r)
 {
         g_autoptr(GBytes) before = file_bytes(r->path), after = NULL;
         struct repair result;
-        int error = repair_volume(r->path, &result);
+        int error = repair_volume(r->path, r->second, &result);
         after = file_bytes(r->path);
         if (error < 0)
                 wrong(r, &r->totals->other, 1, "a repair that is to refuse fails", g_strerror(-error));
@@ -169,7 +170,7 @@ static bool repair(struct run *r, struct mounted *m)
 {
         struct repair result;
         unmount(m);
-        int error = repair_volume(r->path, &result);
+        int error = repair_volume(r->path, r->second, &result);
         r->totals->repairs++;
         if (error < 0) {
                 wrong(r, &r->totals->not_writable, 1, "it cannot be repaired", g_strerror(-error));
@@ -216,7 +217,7 @@ static void go_on_somehow(struct run *r, struct mounted *m, enum end end)
 bool case_verify(const char *path, const struct window *w, enum end end, struct recording *second,
         const char *what, struct totals *totals)
 {
-        struct run r = { path, what, w, totals, true };
+        struct run r = { path, what, w, totals, second, true };
         struct mounted m;
         int error = mount(path, second, &m);
         totals->mounts++;
@@ -243,6 +244,6 @@ bool case_run(const struct recording *r, const struct cut *cut, const char *path
                 return false;
         }
         if (second)
-                recording_begin(second, path);
+                recording_begin(second, path, cut->tail == TAIL_END ? 0 : cut->size);
         return case_verify(path, w, cut->tail != TAIL_END ? END_MISSING : END_WRITTEN, second, what, totals);
 }

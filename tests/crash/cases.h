@@ -32,7 +32,7 @@ GArray *cuts_of(const struct recording *r, uint32_t seed);
 GArray *cuts_of_recovery(const struct recording *r, uint32_t seed, const struct window *w);
 
 struct totals {
-        unsigned cuts[CRASH_KINDS], second_cuts, mounts, repairs, refused, rescued;
+        unsigned cuts[CRASH_KINDS], second_cuts, repair_cuts, mounts, repairs, refused, rescued;
         /* What must not be: */
         unsigned lost, invented, failed_mounts, not_writable, other;
         bool silent; /* nothing is printed */
@@ -42,8 +42,9 @@ struct totals {
 enum end { END_WRITTEN, END_MISSING, END_UNKNOWN };
 
 /* Puts the cartridge at path into the state that the cut leaves, mounts it, and looks at everything; then
- * writes and mounts again. second: the commands of the first mount are recorded there (recording_begin),
- * NULL: nobody wants them. what: the case, for messages. False: something is wrong, and was printed. */
+ * writes and mounts again. second: the commands of the first mount and of the repair are recorded there
+ * (recording_begin), NULL: nobody wants them. what: the case, for messages. False: something is wrong, and
+ * was printed. */
 bool case_run(const struct recording *r, const struct cut *cut, const char *path, const struct window *w,
         struct recording *second, const char *what, struct totals *totals);
 

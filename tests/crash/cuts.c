@@ -88,6 +88,8 @@ static void cut_at(struct cutter *c, size_t command)
         }
         if (!c->fixed && c->next_ack == 0)
                 return; /* it is being formatted still */
+        if (now->untouched)
+                return; /* the crash that the recording begins with */
         add(c, command, CRASH_KILLED, now->size, TAIL_END, now->memory);
         uint64_t within = some_place(c, now->size, next->size);
         if (within > now->size)

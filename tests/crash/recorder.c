@@ -45,16 +45,20 @@ static unsigned note_memory(struct recording *r)
         return r->memories->len - 1;
 }
 
-void recording_begin(struct recording *r, const char *path)
+void recording_begin(struct recording *r, const char *path, uint64_t torn_at)
 {
-        *r = (struct recording){ .path = g_strdup(path) };
+        *r = (struct recording){ .path = g_strdup(path), .torn_at = torn_at };
         g_mutex_init(&r->lock);
         r->records = g_array_new(FALSE, TRUE, sizeof(struct record));
         r->acks = g_array_new(FALSE, TRUE, sizeof(struct ack));
         r->memories = g_ptr_array_new_with_free_func(g_free);
-        uint64_t size = size_of(path);
+        uint64_t size = torn_at ?: size_of(path);
         const struct record first = {
-                .end_is_written = true, .memory = note_memory(r), .size = size, .synced = size
+                .end_is_written = torn_at == 0,
+                .untouched = torn_at > 0,
+                .memory = note_memory(r),
+                .size = size,
+                .synced = size,
         };
         g_array_append_val(r->records, first);
 }
@@ -118,7 +122,9 @@ static void note(struct recorder *t, const struct transport_command *c)
         struct record now = *last_record(r);
         now.opcode = c->cdb[0];
         now.step = atomic_load(&r->step);
-        now.size = size_of(r->path);
+        r->touched = r->touched || s.writes + s.filemarks > 0;
+        now.untouched = r->torn_at > 0 && !r->touched;
+        now.size = now.untouched ? r->torn_at : size_of(r->path);
         now.memory = note_memory(r);
         if (now.size < last_record(r)->size)
                 r->overwritten = true;
@@ -126,7 +132,7 @@ static void note(struct recorder *t, const struct transport_command *c)
                 now.end_is_written = false;
         if (s.synchronizations > t->synchronizations)
                 now.synced = now.size;
-        if (moves_tape(now.opcode) && c->status == TRANSPORT_STATUS_GOOD)
+        if (moves_tape(now.opcode) && c->status == TRANSPORT_STATUS_GOOD && !now.untouched)
                 now.end_is_written = true;
         t->synchronizations = s.synchronizations;
         g_array_append_val(r->records, now);

@@ -13,6 +13,7 @@
 struct record {
         uint8_t opcode;
         bool end_is_written; /* the tape was moved since it was written: there is an end of data on it */
+        bool untouched;      /* it had no end of data when the recording began, and is as it was */
         unsigned step;       /* of the workload, in which it was given */
         unsigned memory;     /* the key file then, in recording.memories */
         uint64_t size;       /* of the cartridge's file, which then is what a killed process leaves */
@@ -45,12 +46,15 @@ struct recording {
         void (*before)(void *ctx); /* each command, by the thread that gives it; or NULL */
         void *before_ctx;
         bool overwritten; /* something on the tape was: none of the states before can be had */
+        uint64_t torn_at; /* there is no end of data: what lies from here on in the file is to be overwritten;
+                             0: there is one */
+        bool touched;     /* and something has been written there */
         GBytes *image;    /* the file at the end; see recording_end */
         GArray *objects;  /* of uint64_t: where each begins in it, and where the last ends */
 };
 
-/* Of the cartridge at path, as it is now. */
-void recording_begin(struct recording *r, const char *path);
+/* Of the cartridge at path, as it is now. torn_at: see struct recording. */
+void recording_begin(struct recording *r, const char *path, uint64_t torn_at);
 /* The drive for the cartridge, whose commands are added to the recording. rules: of the fault injector, which
  * stands between; NULL: none. Logs the failure. */
 int recording_open(struct recording *r, const char *rules, Transport **ret);

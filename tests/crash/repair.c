@@ -2,7 +2,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include <reelfs/virtual.h>
 #include <reelfs/volume.h>
 
 #include "repair.h"
@@ -37,12 +36,12 @@ static int repair_tape(Tape *tape, struct repair *result)
         return found.repaired ? tape_rewind(tape) : 0;
 }
 
-int repair_volume(const char *path, struct repair *result)
+int repair_volume(const char *path, struct recording *recording, struct repair *result)
 {
         Transport *t;
         Tape *tape;
         *result = (struct repair){ 0 };
-        int r = virtual_open(path, false, &t);
+        int r = recording ? recording_open(recording, NULL, &t) : virtual_open(path, false, &t);
         if (r == 0)
                 r = tape_open(t, "the tape", &tape);
         if (r < 0)

@@ -5,6 +5,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "recorder.h"
+
 struct repair {
         bool repaired;
         uint64_t left;  /* problems */
@@ -12,6 +14,7 @@ struct repair {
         char text[120]; /* these, for messages */
 };
 
-int repair_volume(const char *path, struct repair *result);
+/* recording: its commands are added to that; or NULL. */
+int repair_volume(const char *path, struct recording *recording, struct repair *result);
 /* NULL: the file cannot be read. */
 GBytes *file_bytes(const char *path);

@@ -201,7 +201,7 @@ int work_begin(struct work *w, uint32_t seed, const char *path)
         int r = virtual_create(path, &cartridge);
         if (r < 0)
                 return r;
-        recording_begin(&w->recording, path);
+        recording_begin(&w->recording, path, 0);
         /* Who formats a tape is there and sees what fails. */
         w->fault = NULL;
         r = format(w);
