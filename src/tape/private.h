@@ -107,6 +107,7 @@ struct Tape {
         unsigned timeouts[OPERATIONS]; /* s; by operation, where the drive asks for more than we would wait */
         uint64_t alerts_seen;          /* TapeAlert flags; bit 0 is flag 1 */
         bool no_alerts, watch_alerts, alerts_due;
+        bool no_immed; /* the drive writes filemarks with a flush only */
         bool order_asked;
         size_t order_limit; /* see tape_recommended_limit; 0: the drive lacks it */
 

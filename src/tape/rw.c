@@ -149,6 +149,18 @@ static int give_up(Tape *t)
         return log_error(-EIO, "%s: the connection to the drive is lost again and again", t->address);
 }
 
+/* The drive refuses WRITE FILEMARKS for its bit IMMED, which is not sent any more. */
+static bool lacks_immed(Tape *t, const struct tape_command *cmd)
+{
+        const struct transport_command *c = &cmd->c;
+        if (t->no_immed || cmd->sense.outcome != TAPE_ILLEGAL_REQUEST || cmd->sense.asc != 0x24 ||
+                c->direction != TRANSPORT_NONE || c->cdb[1] != IMMED)
+                return false;
+        log_notice("%s: the drive writes filemarks only with a flush; the tape stops behind each segment",
+                t->address);
+        return t->no_immed = true;
+}
+
 /* -EAGAIN, not logged: the drive gave up after *done, and the rest may be tried from there. */
 static int run_write(
         Tape *t, struct tape_command *cmd, const struct transfer *x, uint64_t *done, unsigned *aborts)
@@ -185,6 +197,8 @@ static int run_write(
                 t->end = x->count > 0 ? t->object : end; /* a flush ends nothing */
                 return 0;
         }
+        if (lacks_immed(t, cmd))
+                return -EAGAIN;
         if (!ends[outcome].moved)
                 return command_fail(t, cmd);
         take_progress(t, cmd, x, done);
@@ -307,19 +321,21 @@ static int write_filemarks(Tape *t, uint32_t count, bool immediate)
 {
         struct transfer x = { .count = count, .buffered = true };
         unsigned aborts = 0;
+        bool flushes;
         int r;
         do {
                 struct tape_command cmd;
                 uint64_t done;
                 command_init(&cmd, OP_WRITE_FILEMARKS);
-                cmd.c.cdb[1] = immediate ? IMMED : 0;
+                cmd.c.cdb[1] = immediate && !t->no_immed ? IMMED : 0;
                 sg_put_unaligned_be24((uint32_t)x.count, cmd.c.cdb + 2);
                 r = run_write(t, &cmd, &x, &done, &aborts);
                 x.count -= done;
+                flushes = !immediate || t->no_immed;
                 if (r == -EAGAIN && x.count == 0 && immediate)
-                        r = 0; /* but a flush is asked for again */
+                        flushes = false, r = 0; /* but a flush is asked for again */
         } while (r == -EAGAIN || (r == 0 && x.count > 0));
-        if (r == 0 && !immediate)
+        if (r == 0 && flushes)
                 t->unsynced = false;
         return r;
 }

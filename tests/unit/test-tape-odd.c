@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* A drive from another age, as user-space targets have it, over the virtual drive: no LOCATE, READ POSITION
  * answers a constant, SPACE over blocks runs across filemarks and does not say how far it came, SPACE over
- * filemarks goes back too far, and a block shorter than asked for is cut. And one whose connection is lost,
+ * filemarks goes back too far, a block shorter than asked for is cut, and filemarks are written with a flush
+ * only. And one whose connection is lost,
  * in whatever command and with whatever of it done. */
 #include <errno.h>
 #include <scsi/sg_unaligned.h>
@@ -95,6 +96,10 @@ static int odd_command(struct odd *o, struct transport_command *c)
                         put_sense(c, 5, 0x20, 0);
                         return 0;
                 }
+        if (!o->tame && c->cdb[0] == 0x10 && c->cdb[1] != 0) {
+                put_sense(c, 5, 0x24, 0);
+                return 0;
+        }
         if (o->tame || (c->cdb[0] != 0x34 && c->cdb[0] != 0x11 && c->cdb[0] != 0x08))
                 return plain(o, c);
         if (c->cdb[0] == 0x34)
