@@ -9,9 +9,6 @@
 
 #include "sched-private.h"
 
-/* Slabs that one answer can lie in. */
-#define PARTS_MAX 16
-
 /* ---- By copying; SchedFile.lock held */
 
 /* Copies size bytes at offset of a segment from memory or a slab; *n: how many there were in one piece, 0 if
@@ -105,13 +102,6 @@ int reader_crc(SchedFile *f, uint64_t offset, size_t size, uint32_t *crc)
         return r;
 }
 
-/* An answer without a copy: its parts lie in slabs, which are pinned. */
-struct parts {
-        struct iovec iov[PARTS_MAX];
-        struct slab *slabs[PARTS_MAX];
-        int n;
-};
-
 enum place { IN_SLABS, ON_TAPE, ELSEWHERE /* in memory or nowhere: some of it has to be copied or made */ };
 
 static void parts_unpin(Sched *s, const struct parts *p, bool taken)
@@ -120,6 +110,14 @@ static void parts_unpin(Sched *s, const struct parts *p, bool taken)
         for (int i = 0; i < p->n; i++)
                 slab_unpin(s, p->slabs[i], taken ? p->iov[i].iov_len : 0);
         pthread_mutex_unlock(&s->lock);
+}
+
+void parts_give(struct read_request *q, const struct parts *p)
+{
+        Sched *s = q->file->sched;
+        int r = check_answer(q, p->iov);
+        q->done(q->ctx, r, p->iov, r == 0 ? p->n : 0);
+        parts_unpin(s, p, true);
 }
 
 /* Some of it is not on the tape yet. Sched.lock held. */
@@ -211,8 +209,8 @@ static int cut_to_file(struct read_request *q, bool first)
 }
 
 /* Answers from slabs, if all of it is there, or on the drive thread can be got there in a few steps; gives up
- * SchedFile.lock if so. -EAGAIN: q->segment and q->at are on the tape only; -EXDEV: it has to be put
- * together. */
+ * SchedFile.lock if so. 0: done; 1: another thread answers, and frees q; -EAGAIN: q->segment and q->at are on
+ * the tape only; -EXDEV: it has to be put together. */
 static int answer_parts(struct read_request *q, bool drive)
 {
         SchedFile *f = q->file;
@@ -223,9 +221,9 @@ static int answer_parts(struct read_request *q, bool drive)
                 enum place place = find_parts(f, q->offset, q->size, &p, &missing);
                 if (place == IN_SLABS) {
                         pthread_mutex_unlock(&f->lock);
-                        int r = check_answer(q, p.iov);
-                        q->done(q->ctx, r, p.iov, r == 0 ? p.n : 0);
-                        parts_unpin(s, &p, true);
+                        if (drive && answers_take(s, q, &p))
+                                return 1;
+                        parts_give(q, &p);
                         return 0;
                 }
                 if (place == ON_TAPE) {
@@ -265,7 +263,8 @@ static int answer_copy(struct read_request *q, bool drive, uint8_t *buf)
         }
 }
 
-/* Answers if it can be done without the tape (or, on the drive thread, with it); -EAGAIN otherwise. */
+/* Answers if it can be done without the tape (or, on the drive thread, with it): 0, or 1, as answer_parts;
+ * -EAGAIN otherwise. */
 static int try_answer(struct read_request *q, bool drive)
 {
         SchedFile *f = q->file;
@@ -274,8 +273,8 @@ static int try_answer(struct read_request *q, bool drive)
         int r = cut_to_file(q, !drive);
         if (r == 0 && q->size > 0) {
                 r = answer_parts(q, drive);
-                if (r == 0)
-                        return 0;
+                if (r >= 0)
+                        return r;
                 if (r == -EXDEV) {
                         buf = g_try_malloc(q->size);
                         r = buf ? answer_copy(q, drive, buf) : -ENOMEM;
@@ -310,7 +309,8 @@ void sched_read(SchedFile *f, uint64_t offset, size_t size, sched_read_done done
 
 void reader_serve(Sched *s, struct read_request *q)
 {
-        try_answer(q, true);
+        if (try_answer(q, true) > 0)
+                return;
         pthread_mutex_lock(&s->lock);
         file_unuse(q->file);
         pthread_mutex_unlock(&s->lock);

@@ -414,6 +414,7 @@ static bool step(Sched *s, int64_t *deadline)
 void *drive_main(void *sched)
 {
         Sched *s = sched;
+        pthread_setname_np(pthread_self(), "reelfs-drive");
         /* SG_IO returns on a signal while the command runs on. */
         sigset_t all;
         sigfillset(&all);

@@ -128,6 +128,16 @@ struct read_request {
         GList link;
 };
 
+/* Slabs that one answer can lie in. */
+#define PARTS_MAX 16
+
+/* An answer without a copy: its parts lie in slabs, which are pinned. */
+struct parts {
+        struct iovec iov[PARTS_MAX];
+        struct slab *slabs[PARTS_MAX];
+        int n;
+};
+
 struct sync_request {
         SchedFile *file; /* a use of it, or NULL */
         bool all;        /* it is about all files */
@@ -215,6 +225,12 @@ struct Sched {
 
         struct loan loan;
         struct reader reader;
+        struct {
+                pthread_t thread;
+                pthread_cond_t some; /* for it */
+                GQueue queue;        /* of struct handed */
+                bool end;
+        } answers; /* but for the thread, Sched.lock */
         struct {
                 struct bad_block blocks[BAD_BLOCKS];
                 unsigned next;    /* the one that is replaced */
@@ -373,6 +389,14 @@ const uint8_t *pack_find(Sched *s, uint64_t segment, uint64_t offset, size_t *n)
 
 /* answer.c; drive thread, no locks held: serves one request. */
 void reader_serve(Sched *s, struct read_request *r);
+/* No locks held: compares, answers, unpins. */
+void parts_give(struct read_request *q, const struct parts *p);
+
+/* hand-over.c. start: 0, or a negative error. stop: when nothing is handed over any more; all are answered. */
+int answers_start(Sched *s);
+void answers_stop(Sched *s);
+/* Drive thread, no locks held. True: q and its parts are the other thread's. */
+bool answers_take(Sched *s, struct read_request *q, const struct parts *p);
 
 /* reader.c */
 void reader_init(Sched *s);

@@ -29,6 +29,7 @@ static void init_locks(Sched *s)
         pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
         pthread_cond_init(&s->work, &attr);
         pthread_cond_init(&s->room, &attr);
+        pthread_cond_init(&s->answers.some, &attr);
         pthread_condattr_destroy(&attr);
         pthread_mutex_init(&s->lock, NULL);
 }
@@ -44,6 +45,7 @@ static void release(Sched *s)
         g_hash_table_destroy(s->differing);
         pthread_cond_destroy(&s->work);
         pthread_cond_destroy(&s->room);
+        pthread_cond_destroy(&s->answers.some);
         pthread_mutex_destroy(&s->lock);
         g_free(s);
 }
@@ -85,7 +87,12 @@ int sched_new(Volume *volume, Tree *tree, const struct sched_options *options, S
         bad_init(s);
         pace_init(s, info.density);
         pack_init(s);
-        r = -pthread_create(&s->thread, NULL, drive_main, s);
+        r = answers_start(s);
+        if (r == 0) {
+                r = -pthread_create(&s->thread, NULL, drive_main, s);
+                if (r < 0)
+                        answers_stop(s);
+        }
         if (r < 0) {
                 release(s);
                 return log_error_errno(r, "cannot start the drive thread");
@@ -125,6 +132,7 @@ int sched_stop(Sched *s, const struct volume_progress *progress)
         pthread_cond_signal(&s->work);
         pthread_mutex_unlock(&s->lock);
         pthread_join(s->thread, NULL);
+        answers_stop(s);
         uint64_t lost = loss_count(s);
         pthread_mutex_lock(&s->lock);
         s->lost = lost;

@@ -332,8 +332,10 @@ static int write_filemarks(Tape *t, uint32_t count, bool immediate)
                 r = run_write(t, &cmd, &x, &done, &aborts);
                 x.count -= done;
                 flushes = !immediate || t->no_immed;
-                if (r == -EAGAIN && x.count == 0 && immediate)
-                        flushes = false, r = 0; /* but a flush is asked for again */
+                if (r == -EAGAIN && x.count == 0 && immediate) {
+                        r = 0; /* but a flush is asked for again */
+                        flushes = false;
+                }
         } while (r == -EAGAIN || (r == 0 && x.count > 0));
         if (r == 0 && flushes)
                 t->unsynced = false;

@@ -257,6 +257,30 @@ static void hold(void *ctx, int error, const struct iovec *iov, int iovcnt)
         pthread_mutex_unlock(&g->lock);
 }
 
+static void await_held(struct gate *g, unsigned n)
+{
+        pthread_mutex_lock(&g->lock);
+        while (g->waiting < n)
+                pthread_cond_wait(&g->changed, &g->lock);
+        pthread_mutex_unlock(&g->lock);
+}
+
+static void open_gate(struct gate *g)
+{
+        pthread_mutex_lock(&g->lock);
+        g->open = true;
+        pthread_cond_broadcast(&g->changed);
+        pthread_mutex_unlock(&g->lock);
+}
+
+static bool is_answered(struct answer *a)
+{
+        pthread_mutex_lock(&a->lock);
+        bool done = a->done;
+        pthread_mutex_unlock(&a->lock);
+        return done;
+}
+
 static void *read_and_hold(void *arg)
 {
         struct holder *h = arg;
@@ -283,19 +307,13 @@ static void test_kept(struct fixture *fx, const void *data)
                 holders[i] = (struct holder){ held, &gate, i * SLAB };
                 g_assert_cmpint(pthread_create(&threads[i], NULL, read_and_hold, &holders[i]), ==, 0);
         }
-        pthread_mutex_lock(&gate.lock);
-        while (gate.waiting < HELD)
-                pthread_cond_wait(&gate.changed, &gate.lock);
-        pthread_mutex_unlock(&gate.lock);
+        await_held(&gate, HELD);
         uint64_t before = locates(fx);
         struct answer a = ANSWER;
         a.buf = got;
         sched_read(f, 1000, SIZE - 2000, note_parts, &a);
         g_usleep(200000);
-        pthread_mutex_lock(&gate.lock);
-        gate.open = true;
-        pthread_cond_broadcast(&gate.changed);
-        pthread_mutex_unlock(&gate.lock);
+        open_gate(&gate);
         g_assert_cmpint(wait_answer(&a), ==, 0);
         g_assert_cmpmem(got, SIZE - 2000, content + 1000, SIZE - 2000);
         g_assert_cmpuint(locates(fx) - before, <=, 1);
@@ -303,6 +321,32 @@ static void test_kept(struct fixture *fx, const void *data)
                 pthread_join(threads[i], NULL);
         sched_release(held);
         sched_release(f);
+}
+
+/* Whoever takes a large answer slowly does not keep the tape from others. */
+static void test_held(struct fixture *fx, const void *data)
+{
+        enum { LARGE = POOL / 16, SMALL = 100000 };
+        static uint8_t content[SMALL], got[SMALL];
+        static struct gate gate = { PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0, false };
+        write_file(fx, "large", LARGE, 7);
+        write_file(fx, "small", SMALL, 8);
+        pattern(content, SMALL, 8);
+        remount(fx);
+        SchedFile *large = open_name(fx, "large"), *small = open_name(fx, "small");
+        sched_read(large, 0, LARGE, hold, &gate);
+        await_held(&gate, 1);
+        struct answer a = ANSWER;
+        a.buf = got;
+        sched_read(small, 0, SMALL, read_done, &a);
+        for (unsigned i = 0; i < 1000 && !is_answered(&a); i++)
+                g_usleep(10000);
+        g_assert_true(is_answered(&a));
+        g_assert_cmpint(wait_answer(&a), ==, 0);
+        g_assert_cmpmem(got, a.size, content, SMALL);
+        open_gate(&gate);
+        sched_release(small);
+        sched_release(large);
 }
 
 /* ---- Reading beside writing */
@@ -444,6 +488,7 @@ int main(int argc, char **argv)
         ADD("parts", set_up, test_parts);
         ADD("any-order", set_up, test_any_order);
         ADD("kept", set_up, test_kept);
+        ADD("held", set_up, test_held);
         ADD("beside", set_up, test_beside);
         ADD("parked", set_up, test_parked);
         ADD("small-in-order", set_up, test_small_in_order);

@@ -126,6 +126,12 @@ class Mount:
     def cpu_so_far(self):
         return cpu_of(self.process.pid) - self.cpu_before
 
+    def cpu_of_thread(self, name):
+        """Seconds of CPU that its threads of that name have taken so far."""
+        tasks = Path(f"/proc/{self.process.pid}/task").iterdir()
+        return sum(cpu_of(f"{self.process.pid}/task/{task.name}") for task in tasks
+                   if (task / "comm").read_text().strip() == name)
+
     def detach(self):
         """Unmounts; the process goes on, to mount again."""
         start = time.monotonic()
