@@ -63,7 +63,8 @@ static void open_drive(struct reelfs *r)
 
 static void start_sched(struct reelfs *r)
 {
-        struct sched_options o = { .commit_s = INDEX_S };
+        /* The processor's time is not counted. */
+        struct sched_options o = { .commit_s = INDEX_S, .hash = SCHED_HASH_NONE };
         must(sched_new(r->volume, r->tree, &o, &r->sched), "scheduler");
         virtual_motion(r->transport, &r->before);
         r->started = sim_now();
