@@ -5,8 +5,9 @@
 
 /* Less is given sooner than another thread wakes up. */
 #define ANSWER_MIN ((size_t)256 << 10)
-/* Answers that wait already: beyond these the drive thread has time enough to give one itself. */
-#define WAITING_MAX 2
+/* Of all slabs, the part that may be pinned for it. What else is pinned is not read into, and where few are
+ * left, that costs what was read ahead, and the tape has to go back for it. */
+#define PINNED_PART 8
 
 struct handed {
         struct read_request *q;
@@ -26,6 +27,7 @@ static void *answer_main(void *sched)
                         pthread_mutex_unlock(&s->lock);
                         parts_give(h->q, &h->parts);
                         pthread_mutex_lock(&s->lock);
+                        s->answers.pinned -= (unsigned)h->parts.n;
                         file_unuse(h->q->file);
                         g_free(h->q);
                         g_free(h);
@@ -58,8 +60,10 @@ bool answers_take(Sched *s, struct read_request *q, const struct parts *p)
         if (q->size < ANSWER_MIN)
                 return false;
         pthread_mutex_lock(&s->lock);
-        bool taken = s->answers.queue.length < WAITING_MAX;
+        unsigned pinned = s->answers.pinned + (unsigned)p->n;
+        bool taken = pinned <= s->reader.n_slabs / PINNED_PART;
         if (taken) {
+                s->answers.pinned = pinned;
                 struct handed *h = g_new(struct handed, 1);
                 *h = (struct handed){ .q = q, .parts = *p, .link.data = h };
                 g_queue_push_tail_link(&s->answers.queue, &h->link);

@@ -229,6 +229,7 @@ struct Sched {
                 pthread_t thread;
                 pthread_cond_t some; /* for it */
                 GQueue queue;        /* of struct handed */
+                unsigned pinned;     /* slabs, for these and the one that is being given */
                 bool end;
         } answers; /* but for the thread, Sched.lock */
         struct {
@@ -392,7 +393,8 @@ void reader_serve(Sched *s, struct read_request *r);
 /* No locks held: compares, answers, unpins. */
 void parts_give(struct read_request *q, const struct parts *p);
 
-/* hand-over.c. start: 0, or a negative error. stop: when nothing is handed over any more; all are answered. */
+/* hand-over.c. start: 0, or a negative error. stop: when nothing is handed over any more; all are answered.
+ */
 int answers_start(Sched *s);
 void answers_stop(Sched *s);
 /* Drive thread, no locks held. True: q and its parts are the other thread's. */

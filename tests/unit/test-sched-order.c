@@ -332,6 +332,7 @@ static void test_held(struct fixture *fx, const void *data)
         write_file(fx, "large", LARGE, 7);
         write_file(fx, "small", SMALL, 8);
         pattern(content, SMALL, 8);
+        fx->options.buffer = 4 * POOL; /* the answer lies in one slab of eight */
         remount(fx);
         SchedFile *large = open_name(fx, "large"), *small = open_name(fx, "small");
         sched_read(large, 0, LARGE, hold, &gate);
