@@ -69,7 +69,9 @@ struct sched_source {
          */
         const void *(*lies)(void *ctx);
         void *ctx;
-        enum sched_wait { SCHED_WAIT /* unless max_waiters threads do already */, SCHED_NO_WAIT } wait;
+        /* WAIT: unless max_waiters threads do already; nor for the stream, with data that lies in lent
+         * memory: who has the stream needs that. */
+        enum sched_wait { SCHED_WAIT, SCHED_NO_WAIT } wait;
 };
 /* Takes size bytes for offset. *done: bytes taken, also on failure. Returns when the data is in the pool.
  * -EAGAIN: would have to wait, and may not; -EINTR; -EROFS: mounted read-only, or a write of other files has
@@ -86,8 +88,8 @@ void sched_lend_end(Sched *s);
 bool sched_is_streaming(Sched *s);
 /* Whether one more name, with its place in the index, still fits behind all data accepted so far. */
 bool sched_has_room(Sched *s);
-/* Before the file takes the name of another one: waits until a commit that is under way is over, unless all of
- * the file is on the tape, since the index of that commit would have the bytes of neither. Of source,
+/* Before the file takes the name of another one: waits until a commit that is under way is over, unless all
+ * of the file is on the tape, since the index of that commit would have the bytes of neither. Of source,
  * interrupted, waits and ctx count. -EINTR. */
 int sched_before_replacing(Sched *s, uint64_t ino, const struct sched_source *source);
 /* Makes waiting writers look at interrupted() again. Does not block. */

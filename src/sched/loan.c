@@ -29,7 +29,7 @@ void sched_lend(Sched *s, size_t size, struct iovec *iov, int *n)
         /* Who waits for room comes first. */
         bool lends = !loan->active && s->stream.owner && !s->broken && n_next <= G_N_ELEMENTS(loan->next) &&
                 SHARE * (1 + n_next) <= s->pool.batches.total && n_next <= s->pool.batches.n_free &&
-                (n_next == 0 || s->waiters == 0);
+                (n_next == 0 || s->room_waiters == 0);
         if (lends) {
                 *loan = (struct loan){ .active = true, .job = tail.iov_len ? j : NULL };
                 if (tail.iov_len)

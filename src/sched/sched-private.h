@@ -208,7 +208,7 @@ struct Sched {
         GQueue open, sealed, jobs, reads, syncs;
         bool sync_now; /* somebody waits for a commit that may not be put off */
         uint64_t sequence;
-        unsigned waiters;
+        unsigned waiters, room_waiters; /* who waits in sched_write; of these, not for the stream */
         int64_t refused_at; /* monotonic ns: when a parked writer, who comes again, last found no room */
 
         struct {

@@ -320,8 +320,9 @@ static void claim_stream(SchedFile *f)
         s->stream.claim = st->sequence;
 }
 
-/* Both locks held, and held again after. */
-static int wait_for(SchedFile *f, enum verdict what, const struct sched_source *source)
+/* Both locks held, and held again after. lent: the bytes are in memory that is lent for the stream. Who has
+ * it needs that, so others do not wait with it. */
+static int wait_for(SchedFile *f, enum verdict what, const struct sched_source *source, bool lent)
 {
         Sched *s = f->sched;
         if (source->interrupted && source->interrupted(source->ctx))
@@ -330,17 +331,20 @@ static int wait_for(SchedFile *f, enum verdict what, const struct sched_source *
                 claim_stream(f);
         if (s->stream.owner == f)
                 s->stream.starved = true;
-        if (source->wait == SCHED_NO_WAIT || s->waiters >= s->options.max_waiters) {
+        bool returns = source->wait == SCHED_NO_WAIT || s->waiters >= s->options.max_waiters;
+        if (returns || (what == WAIT_STREAM && lent)) {
                 s->refused_at = monotonic_ns();
                 return -EAGAIN;
         }
         if (source->waits)
                 source->waits(source->ctx);
         s->waiters++;
+        s->room_waiters += what == WAIT_ROOM;
         pthread_cond_signal(&s->work);
         pthread_mutex_unlock(&f->lock);
         cond_wait_until(&s->room, &s->lock, monotonic_ns() + WAIT_NS);
         s->waiters--;
+        s->room_waiters -= what == WAIT_ROOM;
         pthread_mutex_unlock(&s->lock);
         pthread_mutex_lock(&f->lock);
         pthread_mutex_lock(&s->lock);
@@ -405,7 +409,7 @@ static int write_some(SchedFile *f, uint64_t offset, size_t *size, const struct 
                 pthread_mutex_lock(&f->sched->lock);
                 enum verdict v = find_place(f, replaces, &p, &r);
                 if (v == WAIT_ROOM || v == WAIT_STREAM)
-                        r = wait_for(f, v, source);
+                        r = wait_for(f, v, source, p.lies);
                 else if (v == PLACED)
                         file_grows(f, p.size);
                 pthread_mutex_unlock(&f->sched->lock);
