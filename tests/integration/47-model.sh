@@ -11,13 +11,8 @@ bench=$(dirname "$REELFS")/../../tests/bench/bench-model
 directory=$work
 if [[ -w /dev/shm ]] && (($(df --output=avail -m /dev/shm | tail -1) > 512)); then
     directory=$(mktemp -d /dev/shm/reelfs-test.XXXXXX)
+    also_removed+=("$directory")
 fi
-finish() {
-    local status=$?
-    rm -rf "$directory"
-    cleanup "$status"
-}
-trap finish EXIT
 
 note "usage errors"
 expect_failure 2 'usage' "$bench" lto1 300 1 both

@@ -8,12 +8,7 @@ source "$(dirname "$0")/lib.sh"
 command -v setpriv >/dev/null || skip "needs setpriv"
 
 reference=$(mktemp -d /dev/shm/reelfs-test.XXXXXX)
-finish() {
-    local status=$?
-    rm -rf "$reference"
-    cleanup "$status"
-}
-trap finish EXIT
+also_removed+=("$reference")
 # Effective, permitted: cap_net_bind_service; version 2.
 capability=0x0100000200040000000000000000000000000000
 touch "$reference/probe"

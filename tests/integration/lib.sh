@@ -23,6 +23,8 @@ mnt=$work/mnt
 mkdir "$mnt"
 # What programs drop where they stand goes with it.
 cd "$work"
+# Other directories that go with it.
+also_removed=()
 
 # Process id of the daemon that has a cartridge: it holds the lock. Empty if there is none.
 daemon_of() {
@@ -55,7 +57,7 @@ cleanup() {
         pid=$(daemon_of "$cartridge")
         [[ -z $pid ]] || await_exit "$pid" 20 || kill -KILL "$pid" 2>/dev/null
     done
-    rm -rf --one-file-system "$work"
+    rm -rf --one-file-system "$work" "${also_removed[@]}"
     exit "$status"
 }
 trap cleanup EXIT
