@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Whoever copies the whole mount in the order of its directories reads the tape forwards: it is sent nowhere but to where
-# the data begins, and over the index in its midst. The fault injector counts.
+# the data begins, and over the index in its midst. The fault injector counts. Where threads wait long for a processor, a
+# request may come too late, and the tape has gone on: a few more are let pass here (test-sched-order lets none).
 # timeout: 180
 # quick
 # shellcheck source=tests/integration/lib.sh
@@ -12,9 +13,9 @@ for i in {1..300}; do
     mkdir -p "$work/source/d$((i / 50))/e$((i % 3))"
     head -c $((i * 61)) /dev/urandom >"$work/source/d$((i / 50))/e$((i % 3))/file-$i"
 done
-for i in 1 2 3 4 5; do
+for i in {10..24}; do
     mkdir "$work/source/l$i"
-    head -c 9000000 /dev/urandom >"$work/source/l$i/large-$i"
+    head -c 3000000 /dev/urandom >"$work/source/l$i/large-$i"
 done
 
 format_tape
@@ -45,17 +46,20 @@ with_tar() { tar -C "$mnt" -cf - . | tar -C "$work/target" -xf -; }
 with_cp() { cp -r "$mnt/." "$work/target"; }
 against() {
     cp -r "$work/source/." "$work/target"
-    for i in 5 4 3 2 1; do cp "$mnt/l$i/large-$i" "$work/target/l$i/"; done
+    for i in {24..10}; do cp "$mnt/l$i/large-$i" "$work/target/l$i/"; done
 }
 
 note "tar"
 count=$(locates_of with_tar)
-[[ $count -le 2 ]] || fail "the tape was sent elsewhere $count times"
+[[ $count -le 5 ]] || fail "the tape was sent elsewhere $count times"
+echo "  $count"
 
 note "cp -r"
 count=$(locates_of with_cp)
-[[ $count -le 2 ]] || fail "the tape was sent elsewhere $count times"
+[[ $count -le 5 ]] || fail "the tape was sent elsewhere $count times"
+echo "  $count"
 
 note "it would have been counted"
 count=$(locates_of against)
-[[ $count -ge 4 ]] || fail "the tape was sent elsewhere $count times only"
+[[ $count -ge 12 ]] || fail "the tape was sent elsewhere $count times only"
+echo "  $count"
