@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Large answers to reads that had to wait for the tape: checked and given by a thread of their own, so that
  * the drive thread reads on meanwhile. */
+#include <signal.h>
+
 #include "sched-private.h"
 
 /* Less is given sooner than another thread wakes up. */
@@ -18,7 +20,11 @@ struct handed {
 static void *answer_main(void *sched)
 {
         Sched *s = sched;
+        sigset_t all;
         pthread_setname_np(pthread_self(), "reelfs-answer");
+        /* Signals are for the first thread. */
+        sigfillset(&all);
+        pthread_sigmask(SIG_SETMASK, &all, NULL);
         pthread_mutex_lock(&s->lock);
         for (;;) {
                 GList *l = g_queue_pop_head_link(&s->answers.queue);
