@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Whoever copies the whole mount in the order of its directories reads the tape forwards: it is sent nowhere but to where
 # the data begins, and over the index in its midst. The fault injector counts. Where threads wait long for a processor, a
-# request may come too late, and the tape has gone on: a few more are let pass here (test-sched-order lets none).
+# request may come too late, and the tape has gone on: a few more are let pass here (test-sched-order is stricter).
 # timeout: 180
 # quick
 # shellcheck source=tests/integration/lib.sh
